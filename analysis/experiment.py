@@ -1,0 +1,180 @@
+"""Experiments as code: the design that a TOML file states, validated before any data is read."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+from analysis.errors import ExperimentError
+from analysis.metric_parser import parse_metric
+from analysis.metrics import Metric
+from analysis.toml_reader import Reader
+from analysis.variables import Variable
+
+Inference = Literal["confidence_sequence", "fixed"]
+Adjustment = Literal["pooled", "lin"]
+INFERENCES: tuple[Inference, ...] = ("confidence_sequence", "fixed")
+ADJUSTMENTS: tuple[Adjustment, ...] = ("pooled", "lin")
+SourceKind = Literal["table", "events", "moments", "lake"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the facts are: a table of units, exposures and events, summary statistics, or the workspace's lake.
+
+    `query` is a SELECT over a table called `source` that shapes the rows of `table`, or of `exposures`, first.
+    """
+
+    kind: SourceKind
+    table: Path | None = None
+    exposures: Path | None = None
+    events: Path | None = None
+    moments: Path | None = None
+    time: str | None = None
+    query: str | None = None
+
+    @property
+    def path(self) -> Path | None:
+        """The file that holds the units (or their summary); None for the lake."""
+        return self.table or self.exposures or self.moments
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """The design of one experiment. `shares` maps each arm to its planned weight, control included."""
+
+    id: str
+    name: str
+    unit: str
+    arm: str
+    control: str
+    shares: Mapping[str, float] = field(hash=False)
+    alpha: float
+    inference: Inference
+    planned_units: int | None
+    segments: tuple[str, ...]
+    source: Source
+    metrics: tuple[Metric, ...]
+    adjustment: Adjustment
+    file: Path
+    owner: str | None = None
+    description: str | None = None
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Control first, then the treatments in the order of the file."""
+        return (self.control, *(arm for arm in self.shares if arm != self.control))
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """The distinct variables of all metrics, in order of first use."""
+        return tuple(dict.fromkeys(v for metric in self.metrics for v in metric.variables))
+
+    def error(self, table: str, key: str, problem: str) -> ExperimentError:
+        """An error about this file that was found only once the data was seen."""
+        return ExperimentError(f"{self.file}: [{table}] {key}: {problem}")
+
+
+def load_experiment(file: str | Path) -> Experiment:
+    """The experiment that a TOML file states.
+
+    Raises:
+        ExperimentError: if the file cannot be read or any key is wrong; the message names table, key and remedy.
+    """
+    file = Path(file)
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ExperimentError(f"{file}: there is no such file; check the path.") from None
+    except IsADirectoryError:
+        raise ExperimentError(f"{file}: is a folder, expected a TOML file such as {file}/experiment.toml.") from None
+    except UnicodeDecodeError as wrong:
+        raise ExperimentError(f"{file}: is not UTF-8 text (byte {wrong.start}); save it as UTF-8.") from None
+    except tomllib.TOMLDecodeError as wrong:
+        raise ExperimentError(f"{file}: is not valid TOML: {wrong}.") from None
+    return parse_experiment(content, file)
+
+
+def parse_experiment(content: dict[str, Any], file: Path) -> Experiment:
+    """The experiment in a parsed TOML document; `file` gives the folder that its paths start from."""
+    whole = Reader(file, "file", content)
+    plan = Reader(file, "experiment", whole.take("experiment", dict, "a table [experiment]"))
+    source = _source(Reader(file, "source", whole.take("source", dict, "a table [source]")))
+    entries = whole.take("metrics", list, "one or more tables [[metrics]]")
+    if not entries or not all(isinstance(entry, dict) for entry in entries):
+        raise whole.error("metrics", "holds no metric; add a table [[metrics]].")
+    whole.done()
+    metrics = tuple(parse_metric(Reader(file, f"metrics {k + 1}", entry), source.kind) for k, entry in enumerate(entries))
+    seen: set[str] = set()
+    for metric in metrics:
+        if metric.id in seen:
+            raise whole.error("metrics", f"two metrics are called {metric.id!r}; give each its own id.")
+        seen.add(metric.id)
+    return _design(plan, source, metrics)
+
+
+def _design(plan: Reader, source: Source, metrics: tuple[Metric, ...]) -> Experiment:
+    id = plan.text("id", '"some_id"')
+    shares = _shares(plan)
+    control = _label(plan, plan.take("control", (str, int, bool), '"the control arm"'))
+    if control not in shares:
+        raise plan.error("control", f"{control!r} is not in shares, which has {', '.join(map(repr, shares))}; add it there.")
+    if len(shares) < 2:
+        raise plan.error("shares", f"names one arm, {control!r}; add at least one treatment arm.")
+    alpha = plan.number("alpha", "a number between 0 and 1 (0.05 for 5 %)", above=0, below=1, default=0.05)
+    inference = plan.choice("inference", INFERENCES, "confidence_sequence")
+    planned = plan.take("planned_units", int, "a whole number of units", None)
+    if planned is not None and planned < 2:
+        raise plan.error("planned_units", f"found {planned}, expected a whole number of units of 2 or more.")
+    if inference == "confidence_sequence" and planned is None:
+        raise plan.error("planned_units", "is missing; a confidence sequence is tuned to the number of units planned before "
+                         "the start. Write planned_units = 40000, or inference = \"fixed\".")
+    experiment = Experiment(
+        id=id, name=plan.text("name", default=id.replace("_", " ")), unit=plan.text("unit", '"the unit column"', "unit_id"),
+        arm=plan.text("arm", '"the arm column"', "arm"), control=control, shares=MappingProxyType(shares), alpha=float(alpha),
+        inference=inference, planned_units=planned,
+        segments=plan.names("segments", 'a list of columns, ["channel"]', []), source=source, metrics=metrics,
+        adjustment=plan.choice("adjustment", ADJUSTMENTS, "pooled"), file=plan.file,
+        owner=plan.text("owner", default=None), description=plan.text("description", default=None))
+    plan.done()
+    for column in experiment.segments:
+        if column in (experiment.unit, experiment.arm):
+            raise plan.error("segments", f"{column!r} is the unit or arm column; name a column known before exposure.")
+    return experiment
+
+
+def _label(plan: Reader, value: str | int | bool) -> str:
+    if value == "":
+        raise plan.error("control", "is empty; write the name of the control arm.")
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _shares(plan: Reader) -> dict[str, float]:
+    shares = plan.take("shares", dict, '{ "control" = 1, "treatment" = 1 }')
+    for arm, share in shares.items():
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < float("inf"):
+            raise plan.error("shares", f"the share of {arm!r} is {share!r}, expected a number above 0; leave out unused arms.")
+    return {arm: float(share) for arm, share in shares.items()}
+
+
+def _source(table: Reader) -> Source:
+    def path(key: str) -> Path | None:
+        name = table.text(key, '"file.csv" or "file.parquet"', None)
+        return None if name is None else table.file.parent / name
+
+    lake = table.take("lake", bool, "true", False)
+    files = {key: path(key) for key in ("table", "exposures", "events", "moments")}
+    time = table.text("time", '"the time column"', None)
+    query = table.text("query", '"SELECT … FROM source"', None)
+    table.done()
+    given = {key for key, value in files.items() if value is not None} | ({"lake"} if lake else set())
+    if given == {"exposures", "events"}:
+        return Source("events", exposures=files["exposures"], events=files["events"], time=time or "time", query=query)
+    if given not in ({"table"}, {"moments"}, {"lake"}):
+        found = f"found {', '.join(sorted(given))}" if given else "found none"
+        raise table.error(None, f"{found}; give one of: table; exposures and events together; moments; lake = true.")
+    if lake:
+        return Source("lake", time="time")
+    return Source("table" if files["table"] else "moments", table=files["table"], moments=files["moments"], time=time, query=query)

@@ -1,0 +1,89 @@
+"""What every metric is: an outcome per unit, the covariates that explain it, and how it is judged.
+
+A kind of metric is one file in this folder with one subclass of `Metric`; it says which aggregation is usual,
+which values are allowed, and which variance and pivot its mean has.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.variables import Aggregation, Variable
+
+Array = NDArray[np.float64]
+Role = Literal["primary", "guardrail", "secondary"]
+Direction = Literal["increase", "decrease"]
+ROLES: tuple[Role, ...] = ("primary", "guardrail", "secondary")
+DIRECTIONS: tuple[Direction, ...] = ("increase", "decrease")
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A mean per unit, or a ratio of two means when there is a denominator."""
+
+    numerator: Variable
+    denominator: Variable | None = None
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """The variables it needs, numerator first."""
+        return (self.numerator,) if self.denominator is None else (self.numerator, self.denominator)
+
+    def linearise(self, mean: Array) -> tuple[Array, Array]:
+        """Point value and gradient of the quantity at the arm's means.
+
+        Args:
+            mean: means of `variables`, shape (..., 1) or (..., 2).
+
+        Returns:
+            Value of shape (...) and gradient shaped as `mean`; nan where the denominator's mean is 0.
+
+        Source: Deng, Knoblich and Lu, KDD 2018, section 3 (delta method for ratios of means).
+        """
+        if self.denominator is None:
+            return mean[..., 0], np.ones_like(mean)
+        base = np.where(mean[..., 1] == 0, np.nan, mean[..., 1])
+        ratio = mean[..., 0] / base
+        return ratio, np.stack([1 / base, -ratio / base], axis=-1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A named outcome with its role; subclasses are the kinds. `margin` is relative (0.02 is 2 %).
+
+    `unit` and `scale` are for display only: a metric in cents with unit "$" has scale 0.01.
+    """
+
+    id: str
+    name: str
+    outcome: Quantity
+    role: Role
+    direction: Direction
+    margin: float | None = None
+    covariates: tuple[Quantity, ...] = ()
+    unit: str = ""
+    scale: float = 1.0
+
+    kind: ClassVar[str]
+    usual_aggregation: ClassVar[Aggregation] = "sum"
+    takes_denominator: ClassVar[bool] = False
+    pivot: ClassVar[Literal["t", "normal"]] = "t"
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """Every variable that the metric needs, outcome first."""
+        return tuple(v for quantity in (self.outcome, *self.covariates) for v in quantity.variables)
+
+    @staticmethod
+    def unit_variance(value: Array, variance: Array) -> Array:
+        """Variance of one unit's outcome, given the arm's value and its sample variance (n - 1)."""
+        del value
+        return variance
+
+    @staticmethod
+    def refuse_values(low: float, high: float, whole: bool) -> str | None:
+        """Why unit values between `low` and `high` (all whole numbers or not) cannot be this kind; None if they can."""
+        del low, high, whole
+        return None

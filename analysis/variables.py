@@ -1,0 +1,50 @@
+"""Variables: the per-unit numbers that one scan collects, and the windows in which events count."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Aggregation = Literal["sum", "count", "max", "any"]
+AGGREGATIONS: tuple[Aggregation, ...] = ("sum", "count", "max", "any")
+Scalar = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """Upper limit on a unit's value: a fixed `value`, or a `quantile` pooled over arms at the last look."""
+
+    value: float | None = None
+    quantile: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One number per unit: a column of the table, or an aggregate of the unit's events in a window.
+
+    `pre` is False for events from first exposure on (to `days` later, both ends in, or without end when
+    `days` is None) and True for the `days` before first exposure, [first - days, first).
+    `aggregation` is None for a column of the source's unit table (or of its exposures).
+    `missing` marks the 0/1 companion of a covariate column that is null for some units.
+    """
+
+    value: str | None
+    aggregation: Aggregation | None = None
+    where: tuple[tuple[str, Scalar], ...] = ()
+    days: float | None = None
+    pre: bool = False
+    cap: Cap | None = None
+    missing: bool = False
+
+    @property
+    def name(self) -> str:
+        """A short unique label, such as `sum(revenue)` or `count(is_order=1) 14 days before`."""
+        if self.aggregation is None:
+            label = f"{self.value} missing" if self.missing else str(self.value)
+        else:
+            filters = ", ".join(f"{column}={value}" for column, value in self.where)
+            inside = " where ".join(part for part in (self.value, filters) if part)
+            label = f"{self.aggregation}({inside})"
+        if self.days is not None:
+            label += f" {self.days:g} days {'before' if self.pre else 'after'}"
+        if self.cap is not None:
+            label += f" capped at {self.cap.value:g}" if self.cap.value is not None else f" capped at q{self.cap.quantile:g}"
+        return label

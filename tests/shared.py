@@ -1,0 +1,13 @@
+"""Where the reference numbers and real data sets lie: beside the checkout, or where HOLDOUT_SHARED says."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(os.environ.get("HOLDOUT_SHARED") or Path(__file__).resolve().parents[2] / "shared")
+GOLDEN = SHARED / "golden"
+EXPERIMENTS = SHARED / "data" / "experiments"
+
+needs_golden = pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"no reference numbers at {GOLDEN}; set HOLDOUT_SHARED")
+needs_experiments = pytest.mark.skipif(not EXPERIMENTS.is_dir(), reason=f"no data sets at {EXPERIMENTS}; set HOLDOUT_SHARED")
