@@ -106,7 +106,9 @@ def parse_experiment(content: dict[str, Any], file: Path) -> Experiment:
     if not entries or not all(isinstance(entry, dict) for entry in entries):
         raise whole.error("metrics", "holds no metric; add a table [[metrics]].")
     whole.done()
-    metrics = tuple(parse_metric(Reader(file, f"metrics {k + 1}", entry), source.kind) for k, entry in enumerate(entries))
+    metrics = tuple(
+        parse_metric(Reader(file, f"metrics {k + 1}", entry), source.kind) for k, entry in enumerate(entries)
+    )
     seen: set[str] = set()
     for metric in metrics:
         if metric.id in seen:
@@ -120,7 +122,9 @@ def _design(plan: Reader, source: Source, metrics: tuple[Metric, ...]) -> Experi
     shares = _shares(plan)
     control = _label(plan, plan.take("control", (str, int, bool), '"the control arm"'))
     if control not in shares:
-        raise plan.error("control", f"{control!r} is not in shares, which has {', '.join(map(repr, shares))}; add it there.")
+        raise plan.error(
+            "control", f"{control!r} is not in shares, which has {', '.join(map(repr, shares))}; add it there."
+        )
     if len(shares) < 2:
         raise plan.error("shares", f"names one arm, {control!r}; add at least one treatment arm.")
     alpha = plan.number("alpha", "a number between 0 and 1 (0.05 for 5 %)", above=0, below=1, default=0.05)
@@ -129,15 +133,29 @@ def _design(plan: Reader, source: Source, metrics: tuple[Metric, ...]) -> Experi
     if planned is not None and planned < 2:
         raise plan.error("planned_units", f"found {planned}, expected a whole number of units of 2 or more.")
     if inference == "confidence_sequence" and planned is None:
-        raise plan.error("planned_units", "is missing; a confidence sequence is tuned to the number of units planned before "
-                         "the start. Write planned_units = 40000, or inference = \"fixed\".")
+        raise plan.error(
+            "planned_units",
+            "is missing; a confidence sequence is tuned to the number of units planned before "
+            'the start. Write planned_units = 40000, or inference = "fixed".',
+        )
     experiment = Experiment(
-        id=id, name=plan.text("name", default=id.replace("_", " ")), unit=plan.text("unit", '"the unit column"', "unit_id"),
-        arm=plan.text("arm", '"the arm column"', "arm"), control=control, shares=MappingProxyType(shares), alpha=float(alpha),
-        inference=inference, planned_units=planned,
-        segments=plan.names("segments", 'a list of columns, ["channel"]', []), source=source, metrics=metrics,
-        adjustment=plan.choice("adjustment", ADJUSTMENTS, "pooled"), file=plan.file,
-        owner=plan.text("owner", default=None), description=plan.text("description", default=None))
+        id=id,
+        name=plan.text("name", default=id.replace("_", " ")),
+        unit=plan.text("unit", '"the unit column"', "unit_id"),
+        arm=plan.text("arm", '"the arm column"', "arm"),
+        control=control,
+        shares=MappingProxyType(shares),
+        alpha=float(alpha),
+        inference=inference,
+        planned_units=planned,
+        segments=plan.names("segments", 'a list of columns, ["channel"]', []),
+        source=source,
+        metrics=metrics,
+        adjustment=plan.choice("adjustment", ADJUSTMENTS, "pooled"),
+        file=plan.file,
+        owner=plan.text("owner", default=None),
+        description=plan.text("description", default=None),
+    )
     plan.done()
     for column in experiment.segments:
         if column in (experiment.unit, experiment.arm):
@@ -155,7 +173,9 @@ def _shares(plan: Reader) -> dict[str, float]:
     shares = plan.take("shares", dict, '{ "control" = 1, "treatment" = 1 }')
     for arm, share in shares.items():
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < float("inf"):
-            raise plan.error("shares", f"the share of {arm!r} is {share!r}, expected a number above 0; leave out unused arms.")
+            raise plan.error(
+                "shares", f"the share of {arm!r} is {share!r}, expected a number above 0; leave out unused arms."
+            )
     return {arm: float(share) for arm, share in shares.items()}
 
 
@@ -177,4 +197,6 @@ def _source(table: Reader) -> Source:
         raise table.error(None, f"{found}; give one of: table; exposures and events together; moments; lake = true.")
     if lake:
         return Source("lake", time="time")
-    return Source("table" if files["table"] else "moments", table=files["table"], moments=files["moments"], time=time, query=query)
+    return Source(
+        "table" if files["table"] else "moments", table=files["table"], moments=files["moments"], time=time, query=query
+    )

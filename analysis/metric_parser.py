@@ -22,16 +22,28 @@ def parse_metric(table: Reader, source: str) -> Metric:
     role = table.choice("role", ROLES, "secondary")
     margin = table.number("margin", "a relative margin such as 0.02 for 2 %", above=0, below=1, default=None)
     if role == "guardrail" and margin is None:
-        raise table.error("margin", "is missing; a guardrail needs the relative change that is still acceptable, margin = 0.02.")
-    metric = cls(id=id, name=table.text("name", default=id.replace("_", " ").capitalize()), outcome=outcome, role=role,
-                 direction=table.choice("direction", DIRECTIONS, "increase"), margin=margin,
-                 covariates=_covariates(table, outcome, events, source), unit=table.text("unit", '"$"', ""),
-                 scale=float(table.number("scale", "a number above 0", above=0, default=1)))
+        raise table.error(
+            "margin", "is missing; a guardrail needs the relative change that is still acceptable, margin = 0.02."
+        )
+    metric = cls(
+        id=id,
+        name=table.text("name", default=id.replace("_", " ").capitalize()),
+        outcome=outcome,
+        role=role,
+        direction=table.choice("direction", DIRECTIONS, "increase"),
+        margin=margin,
+        covariates=_covariates(table, outcome, events, source),
+        unit=table.text("unit", '"$"', ""),
+        scale=float(table.number("scale", "a number above 0", above=0, default=1)),
+    )
     if not events:
         for key in (*EVENT_KEYS, "window_days"):
             if key in table.content:
-                raise table.error(key, f"works on events only; this source is a {source}. Aggregate the column before, or give "
-                                  "exposures and events.")
+                raise table.error(
+                    key,
+                    f"works on events only; this source is a {source}. Aggregate the column before, or give "
+                    "exposures and events.",
+                )
     table.done()
     return metric
 
@@ -45,7 +57,9 @@ def _variable(table: Reader, usual: Aggregation, days: float | None, cap: Cap | 
     value = table.text("value", '"the column"', None)
     aggregation = given or (usual if value is not None or usual in ("count", "any") else "count")
     if value is None and aggregation in ("sum", "max"):
-        raise table.error("value", f"is missing; {aggregation} needs a column of events, or write aggregation = \"count\".")
+        raise table.error(
+            "value", f'is missing; {aggregation} needs a column of events, or write aggregation = "count".'
+        )
     where = table.take("where", dict, "{ column = value }", {})
     for column, wanted in where.items():
         if not isinstance(wanted, str | int | float | bool):
@@ -76,9 +90,9 @@ def _table_denominator(table: Reader, cls: type[Metric]) -> Variable | None:
 def _denominator_content(table: Reader, cls: type[Metric]) -> dict[str, Any] | None:
     content: dict[str, Any] | None = table.take("denominator", dict, '{ value = "column" }', None)
     if cls.takes_denominator and content is None:
-        raise table.error("denominator", f"is missing; a {cls.kind} needs denominator = {{ value = \"column\" }}.")
+        raise table.error("denominator", f'is missing; a {cls.kind} needs denominator = {{ value = "column" }}.')
     if not cls.takes_denominator and content is not None:
-        raise table.error("denominator", f"is given, but the kind is {cls.kind!r}; write kind = \"ratio\".")
+        raise table.error("denominator", f'is given, but the kind is {cls.kind!r}; write kind = "ratio".')
     return content
 
 

@@ -47,8 +47,12 @@ class Moments:
         share = np.divide(other.n, n, out=np.zeros(np.shape(n)), where=n > 0)
         delta = other.mean - self.mean
         outer = delta[..., :, None] * delta[..., None, :]
-        return Moments(self.variables, n, self.mean + delta * share[..., None],
-                       self.cross + other.cross + outer * (self.n * share)[..., None, None])
+        return Moments(
+            self.variables,
+            n,
+            self.mean + delta * share[..., None],
+            self.cross + other.cross + outer * (self.n * share)[..., None, None],
+        )
 
     def __sub__(self, part: Moments) -> Moments:
         """Moments of the units that are in `self` and not in `part`, which must be a subset."""
@@ -73,8 +77,10 @@ class Moments:
         place = {variable: k for k, variable in enumerate(self.variables)}
         for variable in variables:
             if variable not in place:
-                raise AnalysisError(f"Moments hold no variable {variable.name!r}." +
-                                    nearest(variable.name, [v.name for v in self.variables]))
+                raise AnalysisError(
+                    f"Moments hold no variable {variable.name!r}."
+                    + nearest(variable.name, [v.name for v in self.variables])
+                )
         k = np.array([place[variable] for variable in variables])
         return Moments(variables, self.n, self.mean[..., k], self.cross[..., k[:, None], k[None, :]])
 
@@ -86,5 +92,7 @@ class Moments:
 
     def _check(self, other: Moments) -> None:
         if self.variables != other.variables:
-            raise AnalysisError("cannot combine Moments of different variables: "
-                                f"{[v.name for v in self.variables]} and {[v.name for v in other.variables]}.")
+            raise AnalysisError(
+                "cannot combine Moments of different variables: "
+                f"{[v.name for v in self.variables]} and {[v.name for v in other.variables]}."
+            )

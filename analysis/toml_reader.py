@@ -37,7 +37,7 @@ class Reader:
     def text(self, key: str, what: str = '"some text"', default: Any = ...) -> Any:
         """A non-empty string."""
         value = self.take(key, str, what, default)
-        if value == "":
+        if value == "" and key in self.content:
             raise self.error(key, f"is empty, expected {what}.")
         return value
 

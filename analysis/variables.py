@@ -46,5 +46,7 @@ class Variable:
         if self.days is not None:
             label += f" {self.days:g} days {'before' if self.pre else 'after'}"
         if self.cap is not None:
-            label += f" capped at {self.cap.value:g}" if self.cap.value is not None else f" capped at q{self.cap.quantile:g}"
+            label += (
+                f" capped at {self.cap.value:g}" if self.cap.value is not None else f" capped at q{self.cap.quantile:g}"
+            )
         return label

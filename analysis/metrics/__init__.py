@@ -13,7 +13,9 @@ def _kinds() -> dict[str, type[Metric]]:
         for cls in members:
             if isinstance(cls, type) and issubclass(cls, Metric) and cls is not Metric:
                 if found.setdefault(cls.kind, cls) is not cls:
-                    raise TypeError(f"two metric kinds are called {cls.kind!r}: {found[cls.kind].__module__}, {cls.__module__}")
+                    raise TypeError(
+                        f"two metric kinds are called {cls.kind!r}: {found[cls.kind].__module__}, {cls.__module__}"
+                    )
     return found
 
 

@@ -15,5 +15,7 @@ class Count(Metric):
     @staticmethod
     def refuse_values(low: float, high: float, whole: bool) -> str | None:
         if low < 0 or not whole:
-            return f"a count must be a whole number of 0 or more, found values from {low:g} to {high:g}; use kind = \"mean\""
+            return (
+                f'a count must be a whole number of 0 or more, found values from {low:g} to {high:g}; use kind = "mean"'
+            )
         return None

@@ -21,5 +21,7 @@ class Proportion(Metric):
     @staticmethod
     def refuse_values(low: float, high: float, whole: bool) -> str | None:
         if low < 0 or high > 1 or not whole:
-            return f"a proportion must be 0 or 1 for each unit, found values from {low:g} to {high:g}; use kind = \"mean\""
+            return (
+                f'a proportion must be 0 or 1 for each unit, found values from {low:g} to {high:g}; use kind = "mean"'
+            )
         return None

@@ -1,0 +1,34 @@
+"""What one scan of an experiment's facts returns: Moments in cells, and the counts that the checks need."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from analysis.metrics.metric import Array
+from analysis.moments import Moments
+from analysis.readout import Segment
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """The facts of one experiment, look by look.
+
+    Attributes:
+        arms: control first; the last axis of the cells.
+        segments: None (all units) first, then each value of each dimension; the middle axis.
+        looks: end of each UTC day with facts (exclusive), oldest first; (None,) for a table without time. First axis.
+        moments: cells (looks, segments, arms); running totals of every unit exposed before the look.
+        crossed: units seen in two arms or more before the look, excluded from everything, shape (looks,).
+        left_out: units of arms that the experiment does not list, by arm.
+        last_exposure, last_event: latest times in the data; None where there is no time.
+        caps: the cap that each capped variable got, by the variable's name.
+    """
+
+    arms: tuple[str, ...]
+    segments: tuple[Segment | None, ...]
+    looks: tuple[datetime | None, ...]
+    moments: Moments
+    crossed: Array
+    left_out: dict[str, int]
+    last_exposure: datetime | None
+    last_event: datetime | None
+    caps: dict[str, float]
