@@ -32,3 +32,8 @@ class Collected:
     last_exposure: datetime | None
     last_event: datetime | None
     caps: dict[str, float]
+
+    @property
+    def labels(self) -> tuple[str | None, ...]:
+        """Each look's time as ISO 8601 UTC."""
+        return tuple(look and look.strftime("%Y-%m-%dT%H:%M:%SZ") for look in self.looks)

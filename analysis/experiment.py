@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -61,6 +62,7 @@ class Experiment:
     file: Path
     owner: str | None = None
     description: str | None = None
+    end: date | None = None
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -155,12 +157,18 @@ def _design(plan: Reader, source: Source, metrics: tuple[Metric, ...]) -> Experi
         file=plan.file,
         owner=plan.text("owner", default=None),
         description=plan.text("description", default=None),
+        end=_end(plan),
     )
     plan.done()
     for column in experiment.segments:
         if column in (experiment.unit, experiment.arm):
             raise plan.error("segments", f"{column!r} is the unit or arm column; name a column known before exposure.")
     return experiment
+
+
+def _end(plan: Reader) -> date | None:
+    end = plan.take("end", (date, datetime), "a date, 2026-11-17: the first day without exposures", None)
+    return end.date() if isinstance(end, datetime) else end
 
 
 def _label(plan: Reader, value: str | int | bool) -> str:

@@ -10,12 +10,10 @@ def _kinds() -> dict[str, type[Metric]]:
     found: dict[str, type[Metric]] = {}
     for module in pkgutil.iter_modules(__path__):
         members = vars(importlib.import_module(f"{__name__}.{module.name}")).values()
-        for cls in members:
-            if isinstance(cls, type) and issubclass(cls, Metric) and cls is not Metric:
-                if found.setdefault(cls.kind, cls) is not cls:
-                    raise TypeError(
-                        f"two metric kinds are called {cls.kind!r}: {found[cls.kind].__module__}, {cls.__module__}"
-                    )
+        for cls in (m for m in members if isinstance(m, type) and issubclass(m, Metric) and m is not Metric):
+            other = found.setdefault(cls.kind, cls)
+            if other is not cls:
+                raise TypeError(f"two metric kinds are called {cls.kind!r}: {other.__module__} and {cls.__module__}")
     return found
 
 

@@ -1,0 +1,186 @@
+"""Health checks: whether the numbers of a readout may be believed at all.
+
+A check fails when the results must not be used, and warns when a person should look. Every check runs at every
+look, so those that block are valid under repeated looking.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from analysis.collected import Collected
+from analysis.effects import unadjusted_contrast
+from analysis.experiment import Experiment
+from analysis.intervals import IntervalRule
+from analysis.metrics import KINDS, Metric
+from analysis.metrics.metric import Array
+from analysis.readout import Check, Verdict
+from analysis.sample_ratio import fixed_p_value, sequential_p_value
+
+SAMPLE_RATIO_FIXED = 0.001
+SAMPLE_RATIO_SEQUENTIAL = 0.01
+SAMPLE_RATIO_NOTICE = 0.01
+CROSSOVER_WARN, CROSSOVER_FAIL = 0.01, 0.10
+BALANCE_FAIL, BALANCE_WARN = 0.001, 0.01
+STALE = timedelta(hours=48)
+# A confidence sequence and Welch's t lean on the central limit theorem: below these they are a promise, not a proof.
+ENOUGH_UNITS = {"confidence_sequence": 500, "fixed": 100}
+ENOUGH_EVENTS = {"confidence_sequence": 50, "fixed": 10}
+
+
+def run_checks(
+    experiment: Experiment, collected: Collected, rules: dict[str, IntervalRule], now: datetime | None
+) -> list[tuple[Check, ...]]:
+    """The checks of every look, oldest first. `rules` gives each treatment arm's interval rule."""
+    units = collected.moments.n[:, 0, :]
+    shares = np.array([experiment.shares[arm] for arm in collected.arms])
+    columns = [_sample_ratio(units, shares), _crossover(units, collected.crossed)]
+    balance = _balance(experiment, collected, rules)
+    if balance:
+        columns.append(balance)
+    columns.append(_sample_size(experiment, collected, units))
+    looks = [list(checks) for checks in zip(*columns, strict=True)]
+    if len(units) > 1:
+        for checks, sequential in zip(looks, _sequential_sample_ratio(units, shares), strict=True):
+            checks.insert(1, sequential)
+    looks[-1].append(_freshness(experiment, collected, now))
+    if collected.left_out:
+        looks[-1].append(_other_arms(collected.left_out))
+    return [tuple(checks) for checks in looks]
+
+
+def _split(units: Array) -> str:
+    total = units.sum()
+    return " / ".join(f"{100 * n / total:.2f}" for n in units) if total else "no units"
+
+
+def p_text(p: float) -> str:
+    """A p-value for people: never 0."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+
+
+def _sample_ratio(units: Array, shares: Array) -> list[Check]:
+    """Chi-square. It blocks only where there is one look; with more, the sequential test decides."""
+    planned, once = _split(shares), len(units) == 1
+    checks = []
+    for counts, p in zip(units, fixed_p_value(units, shares), strict=True):
+        if np.isnan(p):
+            checks.append(Check("sample_ratio", "unknown", None, None, SAMPLE_RATIO_FIXED, "no units yet"))
+            continue
+        failing: Verdict = "fail" if once else "warn"
+        verdict: Verdict = failing if p < SAMPLE_RATIO_FIXED else "warn" if p < SAMPLE_RATIO_NOTICE else "pass"
+        reason = f"planned {planned}, arrived {_split(counts)} ({p_text(float(p))})"
+        if not once:
+            reason += "; valid at one look, so the sequential test decides"
+        checks.append(Check("sample_ratio", verdict, float(p), None, SAMPLE_RATIO_FIXED, reason))
+    return checks
+
+
+def _sequential_sample_ratio(units: Array, shares: Array) -> list[Check]:
+    planned, checks = _split(shares), []
+    for counts, p in zip(units, sequential_p_value(units, shares), strict=True):
+        verdict: Verdict = "fail" if p < SAMPLE_RATIO_SEQUENTIAL else "pass"
+        reason = f"planned {planned}, arrived {_split(counts)} ({p_text(float(p))} over all looks)"
+        checks.append(Check("sample_ratio_sequential", verdict, float(p), None, SAMPLE_RATIO_SEQUENTIAL, reason))
+    return checks
+
+
+def _crossover(units: Array, crossed: Array) -> list[Check]:
+    checks = []
+    for kept, lost in zip(units.sum(axis=-1), crossed, strict=True):
+        if kept + lost == 0:
+            checks.append(Check("crossover", "unknown", None, None, CROSSOVER_WARN, "no units yet"))
+            continue
+        share = float(lost / (kept + lost))
+        verdict: Verdict = "fail" if share > CROSSOVER_FAIL else "warn" if share > CROSSOVER_WARN else "pass"
+        reason = f"{lost:,.0f} of {kept + lost:,.0f} units were seen in two arms and are left out ({100 * share:.2f}%)"
+        checks.append(Check("crossover", verdict, None, share, CROSSOVER_WARN, reason))
+    return checks
+
+
+def _balance(experiment: Experiment, collected: Collected, rules: dict[str, IntervalRule]) -> list[Check]:
+    """The covariate that differs most between arms before exposure, corrected for how many were compared."""
+    covariates = dict.fromkeys(q for metric in experiment.metrics for q in metric.covariates)
+    zs, ps, names = [], [], []
+    for quantity in covariates:
+        before = _as_metric(quantity.numerator.name, quantity)
+        for a, arm in enumerate(collected.arms[1:], start=1):
+            control, treatment = collected.moments[:, 0, 0], collected.moments[:, 0, a]
+            contrast = unadjusted_contrast(before, control, treatment)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                z = contrast.difference / contrast.standard_error
+            zs.append(z)
+            ps.append(rules[arm].p_value(z, contrast.n_control + contrast.n_treatment, contrast.dof))
+            names.append(before.id)
+    if not zs:
+        return []
+    checks = []
+    for z, p in zip(np.array(zs).T, np.array(ps).T, strict=True):
+        if not np.isfinite(p).any():
+            checks.append(Check("pre_period_balance", "unknown", None, None, BALANCE_FAIL, "too few units to compare"))
+            continue
+        worst = int(np.nanargmin(p))
+        corrected = min(1.0, float(p[worst]) * len(p))
+        verdict: Verdict = "fail" if corrected < BALANCE_FAIL else "warn" if corrected < BALANCE_WARN else "pass"
+        reason = (
+            f"largest gap before exposure: {names[worst]}, |z| = {abs(z[worst]):.1f} "
+            f"({p_text(corrected)} after correction for {len(p)})"
+        )
+        checks.append(Check("pre_period_balance", verdict, corrected, float(abs(z[worst])), BALANCE_FAIL, reason))
+    return checks
+
+
+def _as_metric(name: str, quantity: object) -> Metric:
+    return KINDS["mean"](id=name, name=name, outcome=quantity, role="secondary", direction="increase")  # type: ignore[arg-type]
+
+
+def _sample_size(experiment: Experiment, collected: Collected, units: Array) -> list[Check]:
+    """Whether every arm has the units, and every proportion the events, that the intervals lean on."""
+    limit, events_limit = ENOUGH_UNITS[experiment.inference], ENOUGH_EVENTS[experiment.inference]
+    proportions = [metric for metric in experiment.metrics if metric.kind == "proportion"]
+    checks = []
+    for k, counts in enumerate(units):
+        least = float(counts.min())
+        reason = f"the smallest arm has {least:,.0f} units; the intervals lean on {limit:,} or more"
+        verdict: Verdict = "pass" if least >= limit else "warn"
+        for metric in proportions:
+            mean = collected.moments.select(metric.outcome.variables).mean[k, 0, :, 0]
+            rare = float((np.minimum(mean, 1 - mean) * counts).min())
+            if rare < events_limit and verdict == "pass":
+                verdict, reason = (
+                    "warn",
+                    f"{metric.name}: one arm has {rare:,.0f} events; {events_limit} or more are needed",
+                )
+        checks.append(Check("sample_size", verdict, None, least, float(limit), reason))
+    return checks
+
+
+def _freshness(experiment: Experiment, collected: Collected, now: datetime | None) -> Check:
+    """Hours between the latest fact and the time it should reach: the end, now, or else the last exposure."""
+    limit = STALE / timedelta(hours=1)
+    times = [time for time in (collected.last_exposure, collected.last_event) if time is not None]
+    if not times:
+        return Check("freshness", "unknown", None, None, limit, "the source has no times")
+    if now is None and collected.last_event is None:
+        return Check("freshness", "pass", None, 0.0, limit, f"units up to {times[0]:%d %b %Y %H:%M} UTC")
+    end = experiment.end and datetime(experiment.end.year, experiment.end.month, experiment.end.day, tzinfo=UTC)
+    due = min(time for time in (now or collected.last_exposure, end) if time is not None)
+    latest = collected.last_event or max(times)
+    age = max(0.0, (due - latest) / timedelta(hours=1))
+    verdict: Verdict = "warn" if age > limit else "pass"
+    return Check(
+        "freshness",
+        verdict,
+        None,
+        age,
+        limit,
+        f"facts up to {latest:%d %b %Y %H:%M} UTC, {age:.0f} h behind what should be there",
+    )
+
+
+def _other_arms(left_out: dict[str, int]) -> Check:
+    total = sum(left_out.values())
+    arms = ", ".join(f"{arm} ({n:,})" for arm, n in left_out.items())
+    return Check("other_arms", "pass", None, float(total), None, f"units of arms outside this comparison: {arms}")

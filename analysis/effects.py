@@ -1,0 +1,230 @@
+"""Effects: from the Moments of two arms to the two values, their covariance, and what covariates save.
+
+Everything here works over any leading cells at once (looks, segments); nothing touches rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.errors import AnalysisError
+from analysis.metrics import Metric, Quantity
+from analysis.metrics.metric import Array
+from analysis.moments import Moments
+from analysis.variables import Variable
+
+# A standard deviation this small beside the mean is the rounding of a constant, not variation.
+ROUNDING = 1e-14
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """A quantity in two arms, over cells of shape (...).
+
+    Attributes:
+        control, treatment: values, shape (...).
+        covariance: of the two values, shape (..., 2, 2), control first; nan where it cannot be known.
+        n_control, n_treatment: units, shape (...).
+        dof: Welch's degrees of freedom, shape (...); inf for a normal pivot.
+        slopes: of the covariates, shape (..., 1, k) for one pooled slope or (..., 2, k), control first; k may be 0.
+    """
+
+    control: Array
+    treatment: Array
+    covariance: Array
+    n_control: Array
+    n_treatment: Array
+    dof: Array
+    slopes: Array
+
+    @property
+    def difference(self) -> Array:
+        """Treatment minus control."""
+        return self.treatment - self.control
+
+    @property
+    def standard_error(self) -> Array:
+        """Of the difference; 0 where neither arm varies, nan where a variance is not known."""
+        v = self.covariance
+        return np.sqrt(np.maximum(v[..., 0, 0] + v[..., 1, 1] - 2 * v[..., 0, 1], 0.0))
+
+    @property
+    def relative_standard_error(self) -> Array:
+        """Of treatment / control, by the delta method."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = self.treatment / self.control
+            v = self.covariance
+            spread = v[..., 1, 1] - 2 * ratio * v[..., 0, 1] + ratio**2 * v[..., 0, 0]
+            return np.sqrt(np.maximum(spread, 0.0)) / np.abs(self.control)
+
+
+@dataclass(frozen=True, slots=True)
+class _Linear:
+    """Linearised quantities of one arm: n, values (..., q) and covariance (..., q, q) of one unit."""
+
+    n: Array
+    value: Array
+    covariance: Array
+
+
+def unadjusted_contrast(metric: Metric, control: Moments, treatment: Moments) -> Contrast:
+    """The metric in both arms as observed, with Welch's degrees of freedom."""
+    arms = [_linearise((metric.outcome,), arm) for arm in (control, treatment)]
+    per_unit = [metric.unit_variance(arm.value[..., 0], arm.covariance[..., 0, 0]) for arm in arms]
+    none = np.zeros((*arms[0].n.shape, 1, 0))
+    return _independent(metric, arms, [arm.value[..., 0] for arm in arms], per_unit, none)
+
+
+def adjusted_contrast(metric: Metric, control: Moments, treatment: Moments, method: str, share: float) -> Contrast:
+    """The metric in both arms, adjusted for its covariates (CUPED).
+
+    Args:
+        metric: has at least one covariate; ratios are linearised, covariates too.
+        control, treatment: Moments that hold the metric's variables, and companions for missing covariates.
+        method: "pooled" takes one slope from both arms together (Deng et al., WSDM 2013); "lin" takes one in each
+            arm (Lin 2013) with the standard error of the influence function, which knows the planned share.
+        share: planned share of the treatment among the two arms, for "lin".
+    """
+    quantities = (metric.outcome, *_covariates(metric, control))
+    arms = [_linearise(quantities, arm) for arm in (control, treatment)]
+    whole = _linearise(quantities, control + treatment)
+    centre = whole.value[..., 1:]
+    if method == "pooled":
+        return _pooled(metric, arms, slopes(whole.covariance), centre)
+    if method == "lin":
+        return _lin(arms, centre, share)
+    raise AnalysisError(f"adjustment {method!r} is not known. Known: pooled, lin.")
+
+
+def slopes(covariance: Array) -> Array:
+    """Least-squares slopes of the first variable on the others, shape (..., k), from (..., 1 + k, 1 + k).
+
+    Covariates are scaled first; a constant or duplicated one gets the slope of least norm, so 0 for a constant.
+    """
+    within, cross = covariance[..., 1:, 1:], covariance[..., 1:, 0]
+    spread = np.sqrt(np.maximum(np.diagonal(within, axis1=-2, axis2=-1), 0.0))
+    inverse = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
+    correlation = within * inverse[..., :, None] * inverse[..., None, :]
+    known = np.isfinite(correlation).all(axis=(-2, -1))
+    solved = np.linalg.pinv(np.where(known[..., None, None], correlation, 0.0), rcond=1e-10, hermitian=True)
+    slope = np.einsum("...ij,...j->...i", solved, cross * inverse) * inverse
+    return np.where(known[..., None], slope, np.nan)
+
+
+def _covariates(metric: Metric, moments: Moments) -> tuple[Quantity, ...]:
+    """The metric's covariates, each followed by its missing marker where the data had nulls."""
+    found: list[Quantity] = []
+    for quantity in metric.covariates:
+        found.append(quantity)
+        for variable in quantity.variables:
+            marker = Variable(variable.value, missing=True)
+            if marker in moments.variables:
+                found.append(Quantity(marker))
+    return tuple(found)
+
+
+def _linearise(quantities: tuple[Quantity, ...], arm: Moments) -> _Linear:
+    variables = tuple(dict.fromkeys(v for quantity in quantities for v in quantity.variables))
+    arm = arm.select(variables)
+    value = np.empty((*arm.n.shape, len(quantities)))
+    gradient = np.zeros((*arm.n.shape, len(quantities), len(variables)))
+    for k, quantity in enumerate(quantities):
+        place = [variables.index(v) for v in quantity.variables]
+        value[..., k], own = quantity.linearise(arm.mean[..., place])
+        for j, column in enumerate(place):
+            gradient[..., k, column] += own[..., j]
+    value = np.where((arm.n > 0)[..., None], value, np.nan)
+    covariance = gradient @ arm.covariance @ np.swapaxes(gradient, -1, -2) if len(variables) > len(quantities) else None
+    return _Linear(arm.n, value, arm.covariance if covariance is None else covariance)
+
+
+def _pooled(metric: Metric, arms: list[_Linear], slope: Array, centre: Array) -> Contrast:
+    values, residual, shared = [], [], []
+    n = arms[0].n + arms[1].n
+    for arm in arms:
+        drift = np.einsum("...k,...k->...", slope, arm.value[..., 1:] - centre)
+        values.append(arm.value[..., 0] - drift)
+        cross = np.einsum("...k,...k->...", slope, arm.covariance[..., 0, 1:])
+        spread = np.einsum("...k,...kj,...j->...", slope, arm.covariance[..., 1:, 1:], slope)
+        residual.append(arm.covariance[..., 0, 0] - 2 * cross + spread)
+        shared.append((cross - spread, spread * arm.n))
+    plain = _independent(metric, arms, values, residual, slope[..., None, :])
+    # Both values carry the shared covariate mean: it cancels in the difference, not in the ratio.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        q_c, q_t = (cross / n for cross, _ in shared)
+        common = (shared[0][1] + shared[1][1]) / n**2
+    extra = np.stack(
+        [np.stack([common + 2 * q_c, common + q_c + q_t], -1), np.stack([common + q_c + q_t, common + 2 * q_t], -1)], -2
+    )
+    return Contrast(
+        plain.control,
+        plain.treatment,
+        plain.covariance + extra,
+        plain.n_control,
+        plain.n_treatment,
+        plain.dof,
+        plain.slopes,
+    )
+
+
+def _lin(arms: list[_Linear], centre: Array, share: float) -> Contrast:
+    """Each arm's mean at the common covariate mean; covariance from the two influence functions.
+
+    Source: Lin, Ann. Appl. Stat. 2013, section 4; augmented inverse-probability weighting with linear working
+    models. Its standard error is not the HC2 of the regression: HC2 needs each unit's leverage, which no
+    second moment holds; the two differ by order 1/n.
+    """
+    slope = np.stack([slopes(arm.covariance) for arm in arms], axis=-2)
+    values = [
+        arm.value[..., 0] - np.einsum("...k,...k->...", slope[..., a, :], arm.value[..., 1:] - centre)
+        for a, arm in enumerate(arms)
+    ]
+    parts = [_influence(arm, a, slope, values, centre, share) for a, arm in enumerate(arms)]
+    whole = parts[0] + parts[1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        covariance = whole.covariance / whole.n[..., None, None]
+    own = [np.diagonal(part.covariance, axis1=-2, axis2=-1)[..., a] for a, part in enumerate(parts)]
+    return Contrast(values[0], values[1], covariance, arms[0].n, arms[1].n, _welch(own, [arm.n for arm in arms]), slope)
+
+
+def _influence(arm: _Linear, which: int, slope: Array, values: list[Array], centre: Array, share: float) -> Moments:
+    """Moments, within one arm, of the influence functions of (control mean, treatment mean)."""
+    weight = 1 / (share if which else 1 - share)
+    # Rows: the two influence functions as linear maps of the linearised (outcome, covariates) of this arm.
+    maps = np.zeros((*arm.n.shape, 2, arm.value.shape[-1]))
+    maps[..., :, 1:] = slope
+    maps[..., which, 0] = weight
+    maps[..., which, 1:] -= weight * slope[..., which, :]
+    shift = np.einsum("...ak,...k->...a", slope, arm.value[..., 1:] - centre)
+    mean = np.stack(values, axis=-1) + shift
+    covariance = maps @ arm.covariance @ np.swapaxes(maps, -1, -2)
+    return Moments((), arm.n, mean, covariance * (arm.n - 1)[..., None, None])
+
+
+def _independent(
+    metric: Metric, arms: list[_Linear], values: list[Array], per_unit: list[Array], slope: Array
+) -> Contrast:
+    """A contrast of two independent arms with these values and variances of one unit."""
+    variances = []
+    for value, variance, arm in zip(values, per_unit, arms, strict=True):
+        constant = np.abs(variance) <= np.square(ROUNDING * value)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            variances.append(np.where(constant, 0.0, np.maximum(variance, 0.0)) / arm.n)
+    covariance = np.zeros((*values[0].shape, 2, 2))
+    covariance[..., 0, 0], covariance[..., 1, 1] = variances
+    dof = (
+        np.full_like(values[0], np.inf)
+        if metric.pivot == "normal"
+        else _welch([v * arm.n for v, arm in zip(variances, arms, strict=True)], [arm.n for arm in arms])
+    )
+    return Contrast(values[0], values[1], covariance, arms[0].n, arms[1].n, dof, slope)
+
+
+def _welch(per_unit: list[Array], n: list[Array]) -> Array:
+    """Welch–Satterthwaite degrees of freedom; nan where an arm has fewer than two units or nothing varies."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        a, b = (variance / units for variance, units in zip(per_unit, n, strict=True))
+        dof: Array = (a + b) ** 2 / (a**2 / (n[0] - 1) + b**2 / (n[1] - 1))
+    return dof

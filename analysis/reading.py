@@ -1,0 +1,228 @@
+"""Reads an experiment: facts to Moments to effects, intervals, checks and a decision, in one Readout."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from analysis.checks import run_checks
+from analysis.collected import Collected
+from analysis.decision import decide, read_effect
+from analysis.effects import Contrast, adjusted_contrast, unadjusted_contrast
+from analysis.experiment import Experiment
+from analysis.intervals import ConfidenceSequence, FixedHorizon, IntervalRule, fieller
+from analysis.metrics import Metric
+from analysis.metrics.metric import Array
+from analysis.readout import (
+    Adjustment,
+    Arms,
+    Design,
+    Effect,
+    EffectPair,
+    Estimate,
+    Interval,
+    Look,
+    MetricPlan,
+    Readout,
+)
+
+if TYPE_CHECKING:
+    from store import Workspace
+
+FIXED = FixedHorizon()
+
+
+def read(experiment: Experiment, workspace: Workspace | None = None, *, now: datetime | None = None) -> Readout:
+    """The readout of an experiment from its facts, at every look.
+
+    `workspace` is needed where the source is the lake. `now` is when the facts should be fresh; without it they
+    are judged against the last exposure.
+    """
+    from analysis.collect import collect
+
+    return read_collected(experiment, collect(experiment, workspace), now=now)
+
+
+def read_collected(experiment: Experiment, collected: Collected, *, now: datetime | None = None) -> Readout:
+    """The readout from what one scan returned; arithmetic on Moments only."""
+    rules = {arm: _rule(experiment, arm) for arm in experiment.arms[1:]}
+    looks: list[list[Effect]] = [[] for _ in collected.looks]
+    for metric in experiment.metrics:
+        for a, arm in enumerate(collected.arms[1:], start=1):
+            for k, effects in enumerate(_effects(experiment, collected, metric, a, rules[arm])):
+                looks[k].extend(effects)
+    checks = run_checks(experiment, collected, rules, now)
+    units = collected.moments.n[:, 0, :].astype(int)
+    done = tuple(
+        Look(label, dict(zip(collected.arms, map(int, units[k]), strict=True)), checks[k], tuple(looks[k]))
+        for k, label in enumerate(collected.labels)
+    )
+    return Readout(experiment.id, _design(experiment), done, decide(experiment, done[-1]))
+
+
+def _rule(experiment: Experiment, arm: str) -> IntervalRule:
+    """The rule for one treatment arm against control; a sequence is tuned to the units planned for the two."""
+    if experiment.inference == "fixed" or experiment.planned_units is None:
+        return FIXED
+    pair = experiment.shares[arm] + experiment.shares[experiment.control]
+    planned = experiment.planned_units * pair / sum(experiment.shares.values())
+    return ConfidenceSequence(planned, experiment.alpha)
+
+
+def _effects(
+    experiment: Experiment, collected: Collected, metric: Metric, a: int, rule: IntervalRule
+) -> list[list[Effect]]:
+    """The effects of one metric and treatment arm: for each look, overall first and then each segment."""
+    arm = collected.arms[a]
+    control, treatment = collected.moments[:, :, 0], collected.moments[:, :, a]
+    plain = unadjusted_contrast(metric, control, treatment)
+    used = plain
+    if metric.covariates:
+        share = experiment.shares[arm] / (experiment.shares[arm] + experiment.shares[experiment.control])
+        used = adjusted_contrast(metric, control, treatment, experiment.adjustment, share)
+    alpha, segments = experiment.alpha, len(collected.segments) - 1
+    main, raw = _Cells(used, rule, alpha), _Cells(plain, rule, alpha)
+    fixed = _Cells(used, FIXED, alpha) if rule is not FIXED else None
+    together = _Cells(used, rule, alpha / segments) if segments else None
+    interval = Interval(rule.kind, 1 - alpha)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        saved = 1 - np.square(used.standard_error / plain.standard_error)
+
+    def effect(cell: tuple[int, int]) -> Effect:
+        absolute, relative, overall = main.absolute(cell), main.relative(cell), cell[1] == 0
+        return Effect(
+            metric=metric.id,
+            role=metric.role,
+            arm=arm,
+            control=collected.arms[0],
+            segment=collected.segments[cell[1]],
+            n=Arms(int(plain.n_control[cell]), int(plain.n_treatment[cell])),
+            means=Arms(_number(plain.control[cell]), _number(plain.treatment[cell])),
+            adjustment=_adjustment(experiment, metric, used, cell) if metric.covariates else None,
+            absolute=absolute,
+            relative=relative,
+            unadjusted=EffectPair(raw.absolute(cell), raw.relative(cell))
+            if used is not plain
+            else EffectPair(absolute, relative),
+            p_value=main.p_value(cell),
+            interval=interval,
+            variance_reduction=_number(saved[cell]) if metric.covariates else None,
+            reading=read_effect(metric, absolute, relative),
+            fixed_horizon=fixed.relative(cell) if fixed and overall else None,
+            simultaneous=together.relative(cell) if together and not overall else None,
+            reason=absolute.reason or relative.reason,
+        )
+
+    looks, groups = plain.difference.shape
+    return [[effect((k, s)) for s in range(groups)] for k in range(looks)]
+
+
+class _Cells:
+    """A contrast under one rule and level, as arrays over (looks, segments); read out cell by cell."""
+
+    def __init__(self, contrast: Contrast, rule: IntervalRule, alpha: float) -> None:
+        self.contrast = contrast
+        self.difference, error = contrast.difference, contrast.standard_error
+        self.error = np.where(error > 0, error, np.nan)
+        units = contrast.n_control + contrast.n_treatment
+        critical = rule.critical(alpha, units, contrast.dof)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            self.half = critical * self.error
+            self.p = np.where(
+                np.isfinite(self.half), rule.p_value(self.difference / self.error, units, contrast.dof), np.nan
+            )
+            self.lift = self.difference / np.abs(contrast.control)
+        self.lift_error = np.where(np.isnan(self.error), np.nan, contrast.relative_standard_error)
+        self.lower, self.upper = fieller(contrast.control, contrast.treatment, contrast.covariance, critical)
+
+    def absolute(self, cell: tuple[int, int]) -> Estimate:
+        estimate, half = self.difference[cell], self.half[cell]
+        return Estimate(
+            _number(estimate),
+            _number(self.error[cell]),
+            _number(estimate - half),
+            _number(estimate + half),
+            self._reason(cell),
+        )
+
+    def relative(self, cell: tuple[int, int]) -> Estimate:
+        reason = self._reason(cell)
+        if reason is None and self.contrast.control[cell] == 0:
+            reason = "the control value is 0"
+        if reason is None and np.isnan(self.lower[cell]):
+            reason = "the control value is not clearly different from 0, so the lift has no bounds"
+        bounded = not np.isnan(self.half[cell])
+        return Estimate(
+            _number(self.lift[cell]),
+            _number(self.lift_error[cell]),
+            _number(self.lower[cell]) if bounded else None,
+            _number(self.upper[cell]) if bounded else None,
+            reason,
+        )
+
+    def p_value(self, cell: tuple[int, int]) -> float | None:
+        return _number(self.p[cell])
+
+    def _reason(self, cell: tuple[int, int]) -> str | None:
+        """Why the cell has no interval; None where it has one."""
+        if not np.isnan(self.half[cell]):
+            return None
+        contrast = self.contrast
+        for n, side in ((contrast.n_control[cell], "control"), (contrast.n_treatment[cell], "treatment")):
+            if n < 2:
+                return f"{side} has {n:.0f} unit{'' if n == 1 else 's'}; an interval needs 2 or more"
+        if np.isnan(self.difference[cell]):
+            return "the denominator is 0"
+        if np.isnan(contrast.covariance[cell]).any():
+            return "no variance is given"
+        return "no variance: every unit has the same value"
+
+
+def _number(value: Array | float) -> float | None:
+    number = float(value)
+    return number if np.isfinite(number) else None
+
+
+def _adjustment(experiment: Experiment, metric: Metric, used: Contrast, cell: tuple[int, int]) -> Adjustment:
+    slopes = tuple(tuple(_number(slope) for slope in row) for row in used.slopes[cell])
+    names = tuple(_covariate_name(quantity) for quantity in metric.covariates)
+    return Adjustment(
+        experiment.adjustment, names, slopes, Arms(_number(used.control[cell]), _number(used.treatment[cell]))
+    )
+
+
+def _covariate_name(quantity: object) -> str:
+    return " / ".join(variable.name for variable in quantity.variables)  # type: ignore[attr-defined]
+
+
+def _design(experiment: Experiment) -> Design:
+    metrics = tuple(
+        MetricPlan(
+            m.id,
+            m.name,
+            m.kind,
+            m.role,
+            m.direction,
+            m.margin,
+            m.unit,
+            m.scale,
+            tuple(_covariate_name(q) for q in m.covariates),
+        )
+        for m in experiment.metrics
+    )
+    return Design(
+        name=experiment.name,
+        unit=experiment.unit,
+        control=experiment.control,
+        shares=dict(experiment.shares),
+        alpha=experiment.alpha,
+        inference=experiment.inference,
+        planned_units=experiment.planned_units,
+        segments=experiment.segments,
+        metrics=metrics,
+        owner=experiment.owner,
+        description=experiment.description,
+        source=experiment.source.kind,
+    )

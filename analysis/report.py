@@ -1,0 +1,76 @@
+"""A readout as plain text, for a terminal."""
+
+from analysis.decision import percent
+from analysis.readout import Effect, Look, MetricPlan, Readout
+
+CALLS = {
+    "ship": "Ship",
+    "keep_running": "Keep running",
+    "stop": "Stop",
+    "review": "Review",
+    "blocked": "Don't use these results yet",
+}
+READINGS = {
+    "better": "better",
+    "worse": "worse",
+    "within_margin": "within margin",
+    "beyond_margin": "beyond margin",
+    "unclear": "can't tell",
+    "unknown": "cannot be read",
+}
+
+
+def as_text(readout: Readout) -> str:
+    """The last look: verdict, reasons, checks, effects and segments."""
+    look, design = readout.looks[-1], readout.design
+    until = f", data until {look.time}" if look.time else ""
+    units = ", ".join(f"{arm} {n:,}" for arm, n in look.units.items())
+    lines = [
+        f"{design.name} ({readout.experiment})",
+        f"units: {units}{until}; {len(readout.looks)} look(s)",
+        "",
+        CALLS[readout.decision.verdict],
+        *(f"  - {reason}" for reason in readout.decision.reasons),
+        "",
+        "Checks",
+    ]
+    lines += [f"  {check.verdict:<7} {check.name:<24} {check.reason}" for check in look.checks]
+    lines += ["", f"Effects, {100 * (1 - design.alpha):g}% {design.inference.replace('_', ' ')}"]
+    lines += _table(
+        [_row(effect, plan) for plan in design.metrics for effect in _of(look, plan.id) if effect.segment is None]
+    )
+    groups = [_row(effect, plan) for plan in design.metrics for effect in _of(look, plan.id) if effect.segment]
+    if groups:
+        lines += [
+            "",
+            "Segments (each interval on its own; many segments make a large one likely by chance)",
+            *_table(groups),
+        ]
+    return "\n".join(lines)
+
+
+def _of(look: Look, metric: str) -> list[Effect]:
+    return [effect for effect in look.effects if effect.metric == metric]
+
+
+def _row(effect: Effect, plan: MetricPlan) -> tuple[str, ...]:
+    means = " → ".join(
+        "–" if mean is None else f"{mean * plan.scale:.5g}" for mean in (effect.means.control, effect.means.treatment)
+    )
+    relative = effect.relative
+    fits = (
+        f"{percent(relative.lower)} to {percent(relative.upper)}"
+        if relative.lower is not None
+        else relative.reason or ""
+    )
+    where = f"{effect.segment.dimension} = {effect.segment.value}" if effect.segment else effect.role
+    lift = "–" if relative.estimate is None else percent(relative.estimate)
+    p = "" if effect.p_value is None else "p < 0.001" if effect.p_value < 0.001 else f"p = {effect.p_value:.3f}"
+    return plan.name, effect.arm, where, f"{means} {plan.unit}".rstrip(), lift, fits, p, READINGS[effect.reading]
+
+
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]

@@ -1,0 +1,147 @@
+"""The command line: one verb per job, each a few lines that call a room."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from store import Workspace
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Holdout: experiments, monitors and a recommender for a game and community shop.",
+)
+
+WorkspaceOption = Annotated[
+    Path, typer.Option("--workspace", "-w", envvar="HOLDOUT_WORKSPACE", help="The workspace folder.")
+]
+
+
+@app.command()
+def init(
+    folder: Path, name: Annotated[str | None, typer.Option(help="Its name; the folder's name if left out.")] = None
+) -> None:
+    """Make FOLDER a workspace."""
+    from store import Workspace
+
+    workspace = Workspace.create(folder, name=name or folder.resolve().name)
+    typer.echo(f"{workspace.path} is a workspace. Next: holdout import TABLE FILE… --workspace {folder}")
+
+
+@app.command("import")
+def import_(table: str, files: list[Path], workspace: WorkspaceOption = Path(".")) -> None:
+    """Import FILES (CSV, Parquet, JSON lines, Arrow) into the fact table TABLE."""
+    from store import Workspace
+    from store.ingest import import_files
+
+    report = import_files(Workspace.open(workspace), table, files, progress=_progress)
+    typer.echo(report.summary())
+
+
+@app.command()
+def readout(
+    file: Path,
+    json: Annotated[bool, typer.Option("--json", help="Print the whole readout as JSON.")] = False,
+    workspace: Annotated[
+        Path | None, typer.Option("--workspace", "-w", help="Needed only where the source is the lake.")
+    ] = None,
+) -> None:
+    """Read the experiment that FILE states; no workspace is needed for its own files."""
+    import analysis
+    from analysis.report import as_text
+
+    experiment = analysis.load_experiment(file)
+    result = analysis.read(experiment, _open(workspace) if workspace else None)
+    typer.echo(result.to_json(indent=2) if json else as_text(result))
+
+
+@app.command()
+def refresh(workspace: WorkspaceOption = Path(".")) -> None:
+    """Read every experiment of the workspace and save a look of each."""
+    from analysis.errors import AnalysisError
+
+    opened = _open(workspace)
+    files = sorted(opened.experiments.glob("*.toml"))
+    if not files:
+        typer.echo(f"No experiments yet. Put a TOML file into {opened.experiments} and run this again.")
+    failed = 0
+    for file in files:
+        try:
+            typer.echo(f"{file.stem}: {_refresh_one(opened, file)}")
+        except AnalysisError as error:
+            failed += 1
+            typer.echo(f"{file.stem}: {error}", err=True)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _refresh_one(workspace: Workspace, file: Path) -> str:
+    """Reads one experiment on the facts as they are now, saves the look, and returns its verdict."""
+    import analysis
+
+    experiment = analysis.load_experiment(file)
+    versions = workspace.lake.versions()
+    result = analysis.read(experiment, workspace, now=datetime.now(UTC))
+    workspace.registry.save_experiment(
+        file.read_text(encoding="utf-8"), id=experiment.id, name=experiment.name, owner=experiment.owner
+    )
+    workspace.registry.save_look(
+        experiment.id, readout=result.to_json(), verdict=result.decision.verdict, lake_versions=versions
+    )
+    return result.decision.verdict
+
+
+@app.command()
+def demo(folder: Annotated[Path, typer.Argument()] = Path("demo")) -> None:
+    """Build the demo shop in FOLDER and read its experiments; a finished one is left as it is."""
+    from recsys.world import build
+
+    build(folder, progress=_progress)
+    if not all(_open(folder).registry.latest_look(e.id) for e in _open(folder).registry.experiments()):
+        refresh(folder)
+
+
+@app.command()
+def dashboard(
+    workspace: WorkspaceOption = Path("."),
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 8501,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Open the dashboard on a workspace."""
+    from dashboard.serve import run
+
+    run(_open(workspace).path, port=port, host=host)
+
+
+def _open(folder: Path) -> Workspace:
+    from store import Workspace
+
+    return Workspace.open(folder)
+
+
+def _progress(message: str) -> None:
+    typer.echo(message, err=True)
+
+
+def main() -> None:
+    """Runs the command line; a mistake of the caller ends in one clear line, not a traceback."""
+    from analysis.errors import AnalysisError
+    from store.errors import StoreError
+
+    try:
+        app(standalone_mode=True)
+    except (AnalysisError, StoreError) as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
