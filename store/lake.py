@@ -1,0 +1,254 @@
+"""The lake: fact tables in Delta format, appended exactly once, read as they are or as they were."""
+
+import json
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.transaction import AddAction
+
+from store.check import check
+from store.contract import known_tables, load_contract
+from store.errors import LakeError
+
+if TYPE_CHECKING:
+    from ibis.backends.duckdb import Backend
+    from ibis.expr.types import Table
+
+ROWS_PER_GROUP = 131_072
+ATTEMPTS = 60
+QUARANTINE = "quarantine"
+QUARANTINE_SCHEMA = pa.schema(
+    [
+        pa.field("table", pa.string(), nullable=False),
+        pa.field("file", pa.string(), nullable=False),
+        pa.field("digest", pa.string(), nullable=False),
+        pa.field("attempt", pa.int64(), nullable=False),
+        pa.field("row", pa.int64(), nullable=False),
+        pa.field("line", pa.int64()),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("raw", pa.string(), nullable=False),
+    ]
+)
+# deltalake 1.6.6 fails on these or writes elsewhere; * and ? are patterns to DuckDB.
+UNSAFE = set("%[]^|\\*?")
+# Saved looks are recomputed on the facts as they were, for ever: no log entry may expire.
+CONFIGURATION = {"delta.enableExpiredLogCleanup": "false", "delta.logRetentionDuration": "interval 36500 days"}
+
+
+class TableMoved(Exception):
+    """Another commit came between; what was computed from the older version must be computed again."""
+
+
+@dataclass
+class Part:
+    """Rows on their way into a table: a Parquet file that no reader sees before its commit."""
+
+    table: str
+    file: Path
+    schema: pa.Schema
+    rows: int = 0
+    _waiting: list[pa.RecordBatch] = field(default_factory=list)
+
+    @cached_property
+    def _writer(self) -> pq.ParquetWriter:
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        return pq.ParquetWriter(self.file, self.schema, compression="zstd", compression_level=1)
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Add rows; memory holds at most one row group."""
+        self._waiting.append(batch)
+        self.rows += len(batch)
+        if sum(map(len, self._waiting)) >= ROWS_PER_GROUP:
+            self._flush()
+
+    def close(self) -> None:
+        if self._waiting:
+            self._flush()
+        if "_writer" in self.__dict__:
+            self._writer.close()
+
+    def _flush(self) -> None:
+        self._writer.write_table(pa.Table.from_batches(self._waiting), row_group_size=ROWS_PER_GROUP)
+        self._waiting.clear()
+
+
+class Lake:
+    """All fact tables of a workspace, one Delta table a folder, and the quarantine."""
+
+    def __init__(self, path: Path, connect: "Callable[[], Backend] | None" = None) -> None:
+        strange = sorted(UNSAFE & set(str(path)))
+        if strange:
+            raise LakeError(
+                f"the lake's path {path} holds {strange[0]!r}, which Delta cannot address. Move or rename it."
+            )
+        self.path = path
+        self._connect = connect
+        self._local = threading.local()
+
+    def append(self, table: str, data: pa.Table | pa.RecordBatchReader, *, source: str) -> int:
+        """Append all rows of `data` in one commit, exactly once for each `source`.
+
+        Returns:
+            The number of rows, or 0 if this source is in the table already. Keys are not compared with
+            rows that are there; `store.import_files` does that.
+
+        Raises:
+            LakeError: if a row breaks the contract; then nothing is appended.
+        """
+        contract = load_contract(table)
+        if self.landed(table, source) is not None:
+            return 0
+        with self.part(table) as part:
+            for batch in data.to_batches() if isinstance(data, pa.Table) else data:
+                checked = check(batch, contract)
+                for index, problem in checked.problems.items():
+                    raise LakeError(
+                        f"{table}: row {part.rows + index + 1} of {source!r} breaks the contract. {problem}; "
+                        f"found {batch.slice(index, 1).to_pylist()[0]}. Nothing was appended."
+                    )
+                part.write(checked.good)
+            return part.rows if self.commit(part, source) else 0
+
+    def version(self, table: str) -> int | None:
+        """The newest version of a table, None if it was never written."""
+        delta = self._delta(table)
+        return None if delta is None else delta.version()
+
+    def versions(self) -> dict[str, int]:
+        """The newest version of each fact table that exists: what to store with a look."""
+        found = {table: self.version(table) for table in known_tables()}
+        return {table: version for table, version in found.items() if version is not None}
+
+    def files(self, table: str, version: int | None = None) -> list[str]:
+        """The Parquet files that are the table, now or at a version; empty if it has no rows."""
+        delta = self._delta(table, version)
+        return [] if delta is None else [unquote(uri) for uri in delta.file_uris()]
+
+    def table(self, table: str, version: int | None = None) -> "Table":
+        """The table as an Ibis expression on this thread's engine, now or as it was at a version.
+
+        `quarantine` shows the bad rows of those imports that were completed.
+        """
+        import ibis
+
+        engine, files = self._engine(), self.files(table, version)
+        schema = self._schema(table)
+        if not files:
+            return engine.create_table(f"empty_{uuid4().hex}", schema=ibis.Schema.from_pyarrow(schema), temp=True)
+        rows = engine.read_parquet(files, union_by_name=True)
+        # A column that the contract gained later is null in files from before.
+        types = ibis.Schema.from_pyarrow(schema)
+        rows = rows.mutate(**{name: ibis.null(types[name]) for name in types if name not in rows.columns})
+        rows = rows.select(schema.names)
+        return self._completed(rows) if table == QUARANTINE else rows
+
+    def landed(self, table: str, source: str) -> int | None:
+        """The attempt with which `source` came into the table, None if it is not in."""
+        delta = self._delta(table)
+        return None if delta is None else delta.transaction_version(source)
+
+    @contextmanager
+    def part(self, table: str) -> Iterator[Part]:
+        """A part to write rows to and to commit; its file is removed if it was not committed."""
+        part = Part(table, self.path / table / f"part-{uuid4().hex}.parquet", self._schema(table))
+        try:
+            yield part
+        finally:
+            if part.file.exists() and not self._owns(part):
+                part.close()
+                part.file.unlink()
+
+    def commit(self, part: Part, source: str, *, attempt: int = 1, after: int | None = None) -> bool:
+        """Make the part's rows visible, all at once, unless `source` is in the table already.
+
+        Args:
+            attempt: a number kept with `source`; see `landed`.
+            after: the version that the part was made for; None appends to any.
+
+        Returns:
+            True if the rows are in through this call, False if they were in before.
+
+        Raises:
+            TableMoved: if the table is not at version `after` any more.
+        """
+        part.close()
+        properties = CommitProperties(
+            app_transactions=[Transaction(source, attempt)], max_commit_retries=None if after is None else 0
+        )
+        for tries in range(ATTEMPTS):
+            delta = self._delta(part.table) or self._created(part.table)
+            if delta.transaction_version(source) is not None:
+                return False
+            if after is not None and delta.version() != after:
+                raise TableMoved
+            try:
+                delta.create_write_transaction(_adds(part), "append", delta.schema(), commit_properties=properties)
+            except CommitFailedError:
+                time.sleep(random.uniform(0, 0.02 * (tries + 1)))
+            else:
+                return True
+        raise LakeError(f"{part.table}: {ATTEMPTS} tries to commit met other writers. Nothing was appended; try again.")
+
+    def _owns(self, part: Part) -> bool:
+        delta = self._delta(part.table)
+        return delta is not None and any(uri.endswith(part.file.name) for uri in delta.file_uris())
+
+    def _delta(self, table: str, version: int | None = None) -> DeltaTable | None:
+        self._schema(table)
+        folder = self.path / table
+        if not DeltaTable.is_deltatable(str(folder)):
+            return None
+        try:
+            return DeltaTable(folder, version=version)
+        except DeltaError as error:
+            newest = DeltaTable(folder).version()
+            raise LakeError(f"{table}: version {version} cannot be read; there are 0 to {newest}. ({error})") from None
+
+    def _created(self, table: str) -> DeltaTable:
+        """The table, made empty if need be; of two that make it at once one wins and both read the same."""
+        (self.path / table).mkdir(parents=True, exist_ok=True)
+        try:
+            return DeltaTable.create(self.path / table, self._schema(table), mode="ignore", configuration=CONFIGURATION)
+        except DeltaError:
+            return DeltaTable(self.path / table)
+
+    def _schema(self, table: str) -> pa.Schema:
+        return QUARANTINE_SCHEMA if table == QUARANTINE else load_contract(table).schema
+
+    def _completed(self, rows: "Table") -> "Table":
+        """Bad rows are written before the good ones: until those are in, the import did not happen."""
+        import ibis
+
+        batch = ["table", "digest", "attempt"]
+        begun = rows.select(batch).distinct().to_pyarrow()
+        done = [self.landed(each["table"], each["digest"]) == each["attempt"] for each in begun.to_pylist()]
+        return rows.semi_join(ibis.memtable(begun.filter(pa.array(done, pa.bool_()))), batch)
+
+    def _engine(self) -> "Backend":
+        if not hasattr(self._local, "engine"):
+            from store.engine import connect
+
+            self._local.engine = (self._connect or connect)()
+        return self._local.engine
+
+
+def _adds(part: Part) -> list[AddAction]:
+    if not part.rows:
+        return []
+    stats = json.dumps({"numRecords": part.rows})
+    size, now = os.path.getsize(part.file), int(time.time() * 1000)
+    return [AddAction(part.file.name, size, {}, now, True, stats)]

@@ -1,0 +1,153 @@
+"""The workspace: a folder with holdout.toml, in which the lake, the registry and the experiments lie."""
+
+import tomllib
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from store.errors import WorkspaceError, did_you_mean
+
+if TYPE_CHECKING:
+    from ibis.backends.duckdb import Backend
+
+    from store.lake import Lake
+    from store.registry import Registry
+
+FILE = "holdout.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """The [engine] section of holdout.toml."""
+
+    memory_limit: str = "2GB"
+    spill: str = ".spill"
+    threads: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What holdout.toml may say; folders and a SQLite file are relative to the workspace."""
+
+    name: str | None = None
+    lake: str = "lake"
+    registry: str = "sqlite:///registry.db"
+    experiments: str = "experiments"
+    engine: EngineSettings = field(default_factory=EngineSettings)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder with everything in it. Open it with `Workspace.open`, and pass it on."""
+
+    path: Path
+    settings: Settings
+
+    @classmethod
+    def create(cls, path: Path | str, name: str | None = None) -> "Workspace":
+        """Make the folder, its holdout.toml and its empty parts.
+
+        Raises:
+            WorkspaceError: if the folder has a holdout.toml already.
+        """
+        root = Path(path).resolve()
+        root.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(root / FILE, "x", encoding="utf-8") as file:
+                file.write(f"name = {_quoted(name or root.name)}\n")
+        except FileExistsError:
+            raise WorkspaceError(f"{root} is a workspace already (it has a {FILE}). Choose another folder.") from None
+        workspace = cls.open(root)
+        workspace.lake.path.mkdir(parents=True, exist_ok=True)
+        workspace.experiments.mkdir(parents=True, exist_ok=True)
+        return workspace
+
+    @classmethod
+    def open(cls, path: Path | str) -> "Workspace":
+        """The workspace in a folder.
+
+        Raises:
+            WorkspaceError: if there is no holdout.toml, or it says something that is not known.
+        """
+        root = Path(path).resolve()
+        file = root / FILE
+        if not file.is_file():
+            raise WorkspaceError(f"{root} has no {FILE}, so it is not a workspace. `holdout init {path}` makes one.")
+        try:
+            content = tomllib.loads(file.read_text("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise WorkspaceError(f"{file} is not TOML in UTF-8: {error}. Mend the file.") from None
+        return cls(path=root, settings=_settings(file, content))
+
+    @classmethod
+    def find(cls, start: Path | str = ".") -> "Workspace":
+        """The workspace that `start` lies in: the nearest folder upward with a holdout.toml."""
+        root = Path(start).resolve()
+        for folder in (root, *root.parents):
+            if (folder / FILE).is_file():
+                return cls.open(folder)
+        raise WorkspaceError(
+            f"neither {root} nor a folder above it has a {FILE}. `holdout init DIR` makes a workspace."
+        )
+
+    @property
+    def name(self) -> str:
+        return self.settings.name or self.path.name
+
+    @property
+    def experiments(self) -> Path:
+        return self.path / self.settings.experiments
+
+    @property
+    def spill(self) -> Path:
+        return self.path / self.settings.engine.spill
+
+    @cached_property
+    def lake(self) -> "Lake":
+        from store.lake import Lake
+
+        return Lake(self.path / self.settings.lake, connect=self.connect)
+
+    @cached_property
+    def registry(self) -> "Registry":
+        """The records; the first use brings the database to the newest migration."""
+        from store.registry import Registry
+
+        url = self.settings.registry
+        relative = url.removeprefix("sqlite:///")
+        return Registry.open(f"sqlite:///{self.path / relative}" if relative != url else url)
+
+    def connect(self) -> "Backend":
+        """A fresh query engine with this workspace's limits."""
+        from store.engine import connect
+
+        engine = self.settings.engine
+        return connect(memory_limit=engine.memory_limit, spill=self.spill, threads=engine.threads)
+
+
+def _settings(file: Path, content: dict[str, Any]) -> Settings:
+    engine = content.pop("engine", {})
+    if not isinstance(engine, dict):
+        raise WorkspaceError(f"{file}: engine is {engine!r}, must be a section. Write [engine].")
+    engine = EngineSettings(**_checked(file, engine, EngineSettings, "engine."))
+    return Settings(**_checked(file, content, Settings, ""), engine=engine)
+
+
+def _checked(file: Path, content: dict[str, Any], kind: type, prefix: str) -> dict[str, Any]:
+    known = [each.name for each in fields(kind)]
+    for key, value in content.items():
+        if key not in known:
+            raise WorkspaceError(f"{file}: {prefix}{key} is not a setting.{did_you_mean(key, known)}")
+        wanted = int if key == "threads" else str
+        if not isinstance(value, wanted) or isinstance(value, bool) or not value:
+            shown = "a whole number above 0" if wanted is int else "a text that is not empty"
+            raise WorkspaceError(f"{file}: {prefix}{key} is {value!r}, must be {shown}.")
+    return content
+
+
+def _quoted(text: str) -> str:
+    """`text` as a TOML basic string: JSON's escapes are a subset of TOML's."""
+    import json
+
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
