@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.errors import AnalysisError
 from analysis.metrics import Metric, Quantity
 from analysis.metrics.metric import Array
 from analysis.moments import Moments
@@ -77,25 +76,38 @@ def unadjusted_contrast(metric: Metric, control: Moments, treatment: Moments) ->
     return _independent(metric, arms, [arm.value[..., 0] for arm in arms], per_unit, none)
 
 
-def adjusted_contrast(metric: Metric, control: Moments, treatment: Moments, method: str, share: float) -> Contrast:
-    """The metric in both arms, adjusted for its covariates (CUPED).
+def pooled_contrast(metric: Metric, control: Moments, treatment: Moments, slope: Array | None = None) -> Contrast:
+    """The metric in both arms, adjusted for its covariates (CUPED) with one slope for both arms.
 
     Args:
         metric: has at least one covariate; ratios are linearised, covariates too.
         control, treatment: Moments that hold the metric's variables, and companions for missing covariates.
-        method: "pooled" takes one slope from both arms together (Deng et al., WSDM 2013); "lin" takes one in each
-            arm (Lin 2013) with the standard error of the influence function, which knows the planned share.
-        share: planned share of the treatment among the two arms, for "lin".
+        slope: shape (..., k); from the two arms together where it is not given. Segments share the slope of all
+            units, so that a small segment adds no noise of its own.
+
+    Source: Deng, Xu, Kohavi and Walker, WSDM 2013, equation 4; its version for ratios in Deng and Shi, KDD 2016.
     """
     quantities = (metric.outcome, *_covariates(metric, control))
     arms = [_linearise(quantities, arm) for arm in (control, treatment)]
-    whole = _linearise(quantities, control + treatment)
-    centre = whole.value[..., 1:]
-    if method == "pooled":
-        return _pooled(metric, arms, slopes(whole.covariance), centre)
-    if method == "lin":
-        return _lin(arms, centre, share)
-    raise AnalysisError(f"adjustment {method!r} is not known. Known: pooled, lin.")
+    centre = _linearise(quantities, control + treatment).value[..., 1:]
+    return _pooled(metric, arms, pooled_slope(metric, control, treatment) if slope is None else slope, centre)
+
+
+def pooled_slope(metric: Metric, control: Moments, treatment: Moments) -> Array:
+    """Slope of the metric on its covariates among the units of both arms, shape (..., k)."""
+    return slopes(_linearise((metric.outcome, *_covariates(metric, control)), control + treatment).covariance)
+
+
+def lin_contrast(metric: Metric, control: Moments, treatment: Moments, share: float) -> Contrast:
+    """The metric in both arms, adjusted with a slope in each arm (Lin 2013).
+
+    `share` is the planned share of the treatment among the two arms: the standard error is that of the influence
+    function, which knows it.
+    """
+    quantities = (metric.outcome, *_covariates(metric, control))
+    arms = [_linearise(quantities, arm) for arm in (control, treatment)]
+    centre = _linearise(quantities, control + treatment).value[..., 1:]
+    return _lin(arms, centre, share)
 
 
 def slopes(covariance: Array) -> Array:

@@ -10,11 +10,12 @@ import numpy as np
 from analysis.checks import run_checks
 from analysis.collected import Collected
 from analysis.decision import decide, read_effect
-from analysis.effects import Contrast, adjusted_contrast, unadjusted_contrast
+from analysis.effects import Contrast, lin_contrast, pooled_contrast, pooled_slope, unadjusted_contrast
 from analysis.experiment import Experiment
 from analysis.intervals import ConfidenceSequence, FixedHorizon, IntervalRule, fieller
 from analysis.metrics import Metric
 from analysis.metrics.metric import Array
+from analysis.moments import Moments
 from analysis.readout import (
     Adjustment,
     Arms,
@@ -47,7 +48,7 @@ def read(experiment: Experiment, workspace: Workspace | None = None, *, now: dat
 
 def read_collected(experiment: Experiment, collected: Collected, *, now: datetime | None = None) -> Readout:
     """The readout from what one scan returned; arithmetic on Moments only."""
-    rules = {arm: _rule(experiment, arm) for arm in experiment.arms[1:]}
+    rules = {arm: _rule(experiment, arm, experiment.alpha) for arm in experiment.arms[1:]}
     looks: list[list[Effect]] = [[] for _ in collected.looks]
     for metric in experiment.metrics:
         for a, arm in enumerate(collected.arms[1:], start=1):
@@ -62,13 +63,13 @@ def read_collected(experiment: Experiment, collected: Collected, *, now: datetim
     return Readout(experiment.id, _design(experiment), done, decide(experiment, done[-1]))
 
 
-def _rule(experiment: Experiment, arm: str) -> IntervalRule:
+def _rule(experiment: Experiment, arm: str, alpha: float) -> IntervalRule:
     """The rule for one treatment arm against control; a sequence is tuned to the units planned for the two."""
     if experiment.inference == "fixed" or experiment.planned_units is None:
         return FIXED
     pair = experiment.shares[arm] + experiment.shares[experiment.control]
     planned = experiment.planned_units * pair / sum(experiment.shares.values())
-    return ConfidenceSequence(planned, experiment.alpha)
+    return ConfidenceSequence(planned, alpha)
 
 
 def _effects(
@@ -78,14 +79,11 @@ def _effects(
     arm = collected.arms[a]
     control, treatment = collected.moments[:, :, 0], collected.moments[:, :, a]
     plain = unadjusted_contrast(metric, control, treatment)
-    used = plain
-    if metric.covariates:
-        share = experiment.shares[arm] / (experiment.shares[arm] + experiment.shares[experiment.control])
-        used = adjusted_contrast(metric, control, treatment, experiment.adjustment, share)
+    used = _adjusted(experiment, metric, arm, control, treatment) if metric.covariates else plain
     alpha, segments = experiment.alpha, len(collected.segments) - 1
     main, raw = _Cells(used, rule, alpha), _Cells(plain, rule, alpha)
     fixed = _Cells(used, FIXED, alpha) if rule is not FIXED else None
-    together = _Cells(used, rule, alpha / segments) if segments else None
+    together = _Cells(used, _rule(experiment, arm, alpha / segments), alpha / segments) if segments else None
     interval = Interval(rule.kind, 1 - alpha)
     with np.errstate(divide="ignore", invalid="ignore"):
         saved = 1 - np.square(used.standard_error / plain.standard_error)
@@ -117,6 +115,15 @@ def _effects(
 
     looks, groups = plain.difference.shape
     return [[effect((k, s)) for s in range(groups)] for k in range(looks)]
+
+
+def _adjusted(experiment: Experiment, metric: Metric, arm: str, control: Moments, treatment: Moments) -> Contrast:
+    """The contrast over (looks, segments) with covariates; pooled slopes come from all units of the look."""
+    if experiment.adjustment == "lin":
+        share = experiment.shares[arm] / (experiment.shares[arm] + experiment.shares[experiment.control])
+        return lin_contrast(metric, control, treatment, share)
+    whole = pooled_slope(metric, control[:, :1], treatment[:, :1])
+    return pooled_contrast(metric, control, treatment, np.broadcast_to(whole, (*control.n.shape, whole.shape[-1])))
 
 
 class _Cells:

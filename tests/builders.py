@@ -1,0 +1,64 @@
+"""Small values for tests, each in one line."""
+
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from analysis.collected import Collected
+from analysis.experiment import Experiment, Source
+from analysis.metrics import KINDS, Metric, Quantity
+from analysis.moments import Moments
+from analysis.variables import Variable
+
+
+def a_quantity(*columns: str) -> Quantity:
+    """A mean of one column, or a ratio of two."""
+    return Quantity(*map(Variable, columns))
+
+
+def a_metric(
+    *columns: str, kind: str = "mean", covariates: tuple[Any, ...] = (), role: str = "primary", **more: Any
+) -> Metric:
+    """A metric over plain columns; each covariate is a column or a (numerator, denominator) pair."""
+    pairs = tuple(a_quantity(*((c,) if isinstance(c, str) else c)) for c in covariates)
+    settings = {"id": columns[0], "name": columns[0].capitalize(), "direction": "increase", "role": role, **more}
+    return KINDS[kind](outcome=a_quantity(*columns), covariates=pairs, **settings)
+
+
+def moments_of(**columns: Any) -> Moments:
+    """Moments of named columns of equal length."""
+    return Moments.of(np.column_stack([np.asarray(c, float) for c in columns.values()]), tuple(map(Variable, columns)))
+
+
+def stack(cells: list[list[list[Moments]]]) -> Moments:
+    """Moments over (looks, segments, arms) from nested lists."""
+    flat = [arm for look in cells for segment in look for arm in segment]
+    shape = (len(cells), len(cells[0]), len(cells[0][0]))
+    p = len(flat[0].variables)
+    return Moments(
+        flat[0].variables,
+        np.array([m.n for m in flat], float).reshape(shape),
+        np.array([m.mean for m in flat]).reshape(*shape, p),
+        np.array([m.cross for m in flat]).reshape(*shape, p, p),
+    )
+
+
+def an_experiment(*metrics: Metric, **more: Any) -> Experiment:
+    """An experiment of control "a" and treatment "b" with these metrics."""
+    settings: dict[str, Any] = {
+        "id": "trial", "name": "Trial", "unit": "unit", "arm": "arm", "control": "a",
+        "shares": MappingProxyType({"a": 1.0, "b": 1.0}), "alpha": 0.05, "inference": "fixed", "planned_units": None,
+        "segments": (), "source": Source("table", table=Path("trial.csv")), "adjustment": "pooled", "file": Path("trial.toml"),
+    }  # fmt: skip
+    return Experiment(metrics=metrics or (a_metric("y"),), **{**settings, **more})
+
+
+def collected_of(looks: list[list[Moments]], arms: tuple[str, ...] = ("a", "b"), **more: Any) -> Collected:
+    """What a scan would return for one overall segment: Moments by look and arm."""
+    settings: dict[str, Any] = {
+        "arms": arms, "segments": (None,), "looks": (None,) * len(looks), "moments": stack([[look] for look in looks]),
+        "crossed": np.zeros(len(looks)), "left_out": {}, "last_exposure": None, "last_event": None, "caps": {},
+    }  # fmt: skip
+    return Collected(**{**settings, **more})
