@@ -1,0 +1,66 @@
+"""Who may import whom, and what may not be loaded early: the house stays as its map says."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+BELOW = {
+    "store": set(),
+    "analysis": {"store"},
+    "recsys": {"store"},
+    "monitors": {"store", "analysis"},
+    "dashboard": {"store", "analysis", "monitors", "recsys"},
+}
+ONLY_IN = {
+    "streamlit": "dashboard",
+    "plotly": "dashboard",
+    "torch": "recsys",
+    "sqlalchemy": "store",
+    "alembic": "store",
+    "deltalake": "store",
+}
+FILES = [(room, file) for room in BELOW for file in sorted((ROOT / room).rglob("*.py"))]
+
+
+def imported(file: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize(("room", "file"), FILES, ids=[str(file.relative_to(ROOT)) for _, file in FILES])
+def test_a_room_imports_only_rooms_below_it_and_heavy_libraries_stay_in_theirs(room, file):
+    names = imported(file)
+    assert names & set(BELOW) <= BELOW[room] | {room}
+    assert {library for library in names & set(ONLY_IN) if ONLY_IN[library] != room} == set()
+
+
+@pytest.mark.parametrize("room", ["analysis", "store"])
+def test_importing_a_room_loads_nothing_heavy(room):
+    heavy = "pandas duckdb ibis pyarrow sqlalchemy alembic deltalake streamlit plotly torch statsmodels sklearn".split()
+    code = f"import sys, {room}; print(*[m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_no_file_is_longer_than_four_hundred_lines():
+    long = {
+        str(f.relative_to(ROOT)): n for _, f in FILES if (n := len(f.read_text(encoding="utf-8").splitlines())) > 400
+    }
+    assert long == {}
+
+
+@pytest.mark.parametrize("room", ["analysis", "store"])
+def test_everything_a_room_promises_is_there(room):
+    module = __import__(room)
+    assert sorted(module.__all__) == list(module.__all__)
+    for name in module.__all__:
+        assert getattr(module, name) is not None
