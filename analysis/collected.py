@@ -1,7 +1,7 @@
 """What one scan of an experiment's facts returns: Moments in cells, and the counts that the checks need."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from analysis.metrics.metric import Array
 from analysis.moments import Moments
@@ -15,7 +15,8 @@ class Collected:
     Attributes:
         arms: control first; the last axis of the cells.
         segments: None (all units) first, then each value of each dimension; the middle axis.
-        looks: end of each UTC day with facts (exclusive), oldest first; (None,) for a table without time. First axis.
+        looks: end of each UTC day with facts (exclusive), oldest first; (None,) for a table without time; time since
+            start for summaries that say only that. First axis.
         moments: cells (looks, segments, arms); running totals of every unit exposed before the look.
         crossed: units seen in two arms or more before the look, excluded from everything, shape (looks,).
         left_out: units of arms that the experiment does not list, by arm.
@@ -25,7 +26,7 @@ class Collected:
 
     arms: tuple[str, ...]
     segments: tuple[Segment | None, ...]
-    looks: tuple[datetime | None, ...]
+    looks: tuple[datetime | timedelta | None, ...]
     moments: Moments
     crossed: Array
     left_out: dict[str, int]
@@ -35,5 +36,11 @@ class Collected:
 
     @property
     def labels(self) -> tuple[str | None, ...]:
-        """Each look's time as ISO 8601 UTC."""
-        return tuple(look and look.strftime("%Y-%m-%dT%H:%M:%SZ") for look in self.looks)
+        """Each look's time as ISO 8601 UTC, or such as "day 0.5" after the start."""
+        return tuple(map(_label, self.looks))
+
+
+def _label(look: datetime | timedelta | None) -> str | None:
+    if isinstance(look, timedelta):
+        return f"day {look / timedelta(days=1):g}"
+    return look and look.strftime("%Y-%m-%dT%H:%M:%SZ")

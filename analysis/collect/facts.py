@@ -1,0 +1,74 @@
+"""Where an experiment's rows are: its files, or the lake of a workspace."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.collect.files import Files, Rows, literal, quote, translated
+from analysis.errors import SourceError
+from analysis.experiment import Experiment
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The rows that name units (a table or exposures), and the events, if there are any."""
+
+    units: Rows
+    events: Rows | None = None
+
+
+def facts_of(experiment: Experiment, workspace: Any, files: Files) -> Facts:
+    """Opens the source of an experiment.
+
+    Raises:
+        SourceError: if a file is not there, is empty, or cannot be read.
+    """
+    source = experiment.source
+    if source.kind == "lake":
+        return _lake(experiment, workspace, files)
+    texts = (experiment.unit, *((source.time,) if source.time else ()))
+    if source.kind == "table":
+        assert source.table is not None
+        return Facts(files.open(source.table, "units", texts, source.query))
+    assert source.exposures is not None and source.events is not None
+    return Facts(files.open(source.exposures, "units", texts, source.query), files.open(source.events, "events", texts))
+
+
+def _lake(experiment: Experiment, workspace: Any, files: Files) -> Facts:
+    if workspace is None:
+        raise SourceError(
+            f"{experiment.file}: [source] lake = true needs a workspace; give --workspace DIR, or put the file in one."
+        )
+    label = f"lake of {workspace.path}"
+    exposures = _view(files, workspace, "exposures")
+    if exposures is None:
+        raise SourceError(f"{label}: table exposures is empty; import exposures first.")
+    users = _view(files, workspace, "users")
+    known = [c for c in users.types if c not in exposures.types and c != "user_id"] if users else []
+    more = "".join(f", users.{quote(column)}" for column in known)
+    join = f"LEFT JOIN users ON CAST(exposures.{quote(experiment.unit)} AS VARCHAR) = users.user_id" if known else ""
+    exposures.need(experiment.unit, "the unit")
+    with translated(label):
+        files.con.execute(
+            f"CREATE VIEW units AS SELECT exposures.*{more} FROM exposures {join} "
+            f"WHERE exposures.experiment_id = {literal(experiment.id)}"
+        )
+    units = files.view("units", f"{label}, table exposures")
+    if not files.con.execute("SELECT 1 FROM units LIMIT 1").fetchall():
+        found = files.con.execute("SELECT DISTINCT experiment_id FROM exposures ORDER BY 1 LIMIT 20").fetchall()
+        raise SourceError(
+            f"{label}: table exposures has no row of experiment {experiment.id!r}. Found: "
+            f"{', '.join(str(name) for (name,) in found)}."
+        )
+    return Facts(units, _view(files, workspace, "events"))
+
+
+def _view(files: Files, workspace: Any, table: str) -> Rows | None:
+    """A view of a lake table; None if it is empty."""
+    paths = workspace.lake.files(table)
+    if not paths:
+        return None
+    listed = ", ".join(literal(path) for path in paths)
+    label = f"lake of {workspace.path}, table {table}"
+    with translated(label):
+        files.con.execute(f"CREATE VIEW {quote(table)} AS SELECT * FROM read_parquet([{listed}], union_by_name = true)")
+    return files.view(table, label)

@@ -1,0 +1,288 @@
+"""Units: who is in which arm since when, with segments and covariates, as dense arrays."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.collect.files import Rows, quote
+from analysis.errors import SourceError, nearest
+from analysis.experiment import Experiment
+from analysis.metrics.metric import Array
+from analysis.variables import Variable
+
+Ints = NDArray[np.int64]
+NONE = "(none)"
+LEVELS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """A text column as codes into its sorted distinct texts."""
+
+    names: tuple[str, ...]
+    codes: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, column: Any, empty: str | None = None) -> "Labels":
+        """The labels of an Arrow text column; null is `empty`."""
+        import pyarrow as pa
+
+        coded = pa.chunked_array(column).combine_chunks().dictionary_encode()
+        names = [str(name) for name in coded.dictionary.to_pylist()]
+        codes = coded.indices.fill_null(len(names)).to_numpy(zero_copy_only=False).astype(np.int32)
+        if coded.null_count:
+            names.append(str(empty))
+        ordered = sorted(set(names))
+        place = {name: k for k, name in enumerate(ordered)}
+        return cls(tuple(ordered), np.array([place[name] for name in names], np.int32)[codes])
+
+    def take(self, rows: NDArray[Any]) -> "Labels":
+        """The labels of some rows, without the names that do not occur in them."""
+        codes = self.codes[rows]
+        used = np.flatnonzero(np.bincount(codes, minlength=len(self.names)))
+        place = np.zeros(len(self.names), np.int32)
+        place[used] = np.arange(len(used))
+        return Labels(tuple(self.names[k] for k in used), place[codes])
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """The n units that count: in a listed arm, and seen in no other.
+
+    Attributes:
+        ids: whole numbers, or an Arrow array of texts; empty for a table, whose events are in its columns.
+        arm: index into the experiment's arms.
+        first: microseconds of first exposure; None for a table without time.
+        segments: labels by dimension.
+        columns: values of variables that are columns, and of their companions that mark missing values.
+        crossed: first exposures of the units seen in two arms.
+        latest: last exposure of any unit that counts.
+        last_exposure: last exposure in the data.
+    """
+
+    ids: Any
+    arm: NDArray[np.int32]
+    first: Ints | None
+    segments: dict[str, Labels]
+    columns: dict[Variable, Array]
+    left_out: dict[str, int]
+    crossed: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    latest: int | None = None
+    last_exposure: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.arm)
+
+
+def read_table(experiment: Experiment, rows: Rows) -> Units:
+    """The units of a table with one row a unit."""
+    time = experiment.source.time
+    unit = rows.text(experiment.unit, "the unit")
+    data = _fetch(experiment, rows, time, unit)
+    _refuse_duplicates(rows, unit, experiment.unit)
+    outcomes = {variable for metric in experiment.metrics for variable in metric.outcome.variables}
+    for variable in experiment.variables:
+        if variable in outcomes:
+            _refuse_unknown(rows, variable)
+    arm, left_out = _arms(experiment, rows, Labels.of(data["arm"].chunks), None)
+    counted = np.flatnonzero(arm >= 0)
+    first = _numbers(data["time"], np.int64) if time else None
+    last = None if first is None else int(first.max())
+    return Units(
+        ids=np.zeros(0, np.int64),
+        arm=arm[counted],
+        first=None if first is None else first[counted],
+        segments=_segments(experiment, rows, data, counted),
+        columns=_columns(experiment, rows, data, counted),
+        left_out=left_out,
+        latest=None if first is None else int(first[counted].max()),
+        last_exposure=last,
+    )
+
+
+def read_exposures(experiment: Experiment, rows: Rows, *, whole: bool) -> Units:
+    """The units of exposures: first exposure counts, and units seen in two arms are left out and counted.
+
+    Of several first exposures at the same instant, the one that is first in the order of segments and covariates.
+
+    Args:
+        whole: unit ids are whole numbers here and in the events, and need no text.
+    """
+    clock = experiment.source.time or "time"
+    unit = rows.need(experiment.unit, "the unit") if whole else rows.text(experiment.unit, "the unit")
+    data = _fetch(experiment, rows, clock, unit)
+    time = _numbers(data["time"], np.int64)
+    ids, unit_of = _dense(data["unit"], whole)
+    first = np.full(len(ids), np.iinfo(np.int64).max)
+    np.minimum.at(first, unit_of, time)
+    labels = Labels.of(data["arm"].chunks)
+    crossed = _crossed(labels.codes, unit_of, len(ids))
+    row = _first_rows(experiment, rows, data, unit_of, time, first)
+    arm, left_out = _arms(experiment, rows, Labels(labels.names, labels.codes[row]), crossed)
+    counted = np.flatnonzero(arm >= 0)
+    included = np.zeros(len(ids), bool)
+    included[counted] = True
+    return Units(
+        ids=ids[counted] if whole else ids.take(counted),
+        arm=arm[counted],
+        first=first[counted],
+        segments=_segments(experiment, rows, data, row[counted]),
+        columns=_columns(experiment, rows, data, row[counted]),
+        left_out=left_out,
+        crossed=np.sort(first[crossed]),
+        latest=int(time[included[unit_of]].max()),
+        last_exposure=int(time.max()),
+    )
+
+
+def column_variables(experiment: Experiment) -> tuple[Variable, ...]:
+    """The variables that are columns of the units' own rows."""
+    return tuple(variable for variable in experiment.variables if variable.aggregation is None)
+
+
+def missing(variable: Variable) -> Variable:
+    """The 0/1 companion of a covariate that is unknown for some units."""
+    return replace(variable, missing=True)
+
+
+def value_sql(rows: Rows, variable: Variable) -> str:
+    """A column variable as SQL of a DOUBLE that is null where unknown."""
+    number = rows.number(str(variable.value), f"a value of {variable.name!r}")
+    nan = f"nullif(CAST({number} AS DOUBLE), CAST('nan' AS DOUBLE))"
+    return nan if rows.type(str(variable.value)) in ("FLOAT", "DOUBLE") else f"CAST({number} AS DOUBLE)"
+
+
+def _refuse_duplicates(rows: Rows, unit: str, column: str) -> None:
+    found = rows.con.execute(
+        f"SELECT {unit}, count(*) FROM {quote(rows.name)} GROUP BY 1 HAVING count(*) > 1 ORDER BY 2 DESC, 1"
+    ).fetchall()
+    if found:
+        name, count = found[0]
+        raise SourceError(
+            f"{rows.label}: {len(found)} units have more than one row, such as {column} = {name!r} with {count}; a table "
+            "has one row a unit. Group or filter the rows with `query`, or give exposures and events."
+        )
+
+
+def _refuse_unknown(rows: Rows, variable: Variable) -> None:
+    rows.refuse(
+        f"{value_sql(rows, variable)} IS NULL",
+        str(variable.value),
+        "has no number",
+        "an outcome must be known for every unit: fill in those rows, or remove them with `query`",
+    )
+
+
+def _fetch(experiment: Experiment, rows: Rows, time: str | None, unit: str) -> Any:
+    """An Arrow table with unit, arm, time, segment_k and value_k, in which who, where and when are known."""
+    columns = {"unit": unit, "arm": rows.text(experiment.arm, "the arm")}
+    columns |= {"time": rows.instant(time, "the time")} if time else {}
+    columns |= {f"segment_{k}": rows.text(name, "a segment") for k, name in enumerate(experiment.segments)}
+    columns |= {f"value_{k}": value_sql(rows, v) for k, v in enumerate(column_variables(experiment))}
+    data = rows.fetch(columns)
+    if any(data[name].null_count for name in ("unit", "arm", "time") if name in columns):
+        rows.refuse_holes((experiment.unit, experiment.arm), time)
+    return data
+
+
+def _numbers(column: Any, dtype: Any) -> NDArray[Any]:
+    return np.asarray(column.combine_chunks().to_numpy(zero_copy_only=False), dtype)
+
+
+def _dense(column: Any, whole: bool) -> tuple[Any, NDArray[Any]]:
+    """Distinct unit ids, and for each row the index of its unit among them."""
+    if not whole:
+        coded = column.combine_chunks().dictionary_encode()
+        return coded.dictionary, coded.indices.to_numpy()
+    units = _numbers(column, np.int64)
+    low, span = int(units.min()), int(units.max()) - int(units.min()) + 1
+    if span > 8 * len(units) + (1 << 20):
+        return np.unique(units, return_inverse=True)
+    seen = np.zeros(span, bool)
+    seen[units - low] = True
+    ids = np.flatnonzero(seen)
+    place = np.zeros(span, np.int64)
+    place[ids] = np.arange(len(ids))
+    return ids + low, place[units - low]
+
+
+def _crossed(arm: NDArray[np.int32], unit_of: NDArray[Any], n: int) -> NDArray[np.bool_]:
+    """Which units were seen in two arms or more, listed or not."""
+    some = np.zeros(n, np.int32)
+    some[unit_of] = arm
+    crossed = np.zeros(n, bool)
+    crossed[unit_of[some[unit_of] != arm]] = True
+    return crossed
+
+
+def _first_rows(
+    experiment: Experiment, rows: Rows, data: Any, unit_of: NDArray[Any], time: Ints, first: Ints
+) -> NDArray[np.int64]:
+    """For each unit the row of its first exposure."""
+    firsts = np.flatnonzero(time == first[unit_of])
+    row = np.zeros(len(first), np.int64)
+    row[unit_of[firsts]] = firsts
+    if len(firsts) > len(row):
+        double = np.bincount(unit_of[firsts], minlength=len(row)) > 1
+        tied = firsts[double[unit_of[firsts]]]
+        segments = [
+            Labels.of(data[f"segment_{k}"].take(tied).chunks, NONE).codes for k in range(len(experiment.segments))
+        ]
+        values = [_numbers(data[f"value_{k}"].take(tied), float) for k in range(len(column_variables(experiment)))]
+        best = tied[np.lexsort((tied, *reversed(values), *reversed(segments)))[::-1]]
+        row[unit_of[best]] = best
+    return row
+
+
+def _arms(
+    experiment: Experiment, rows: Rows, found: Labels, crossed: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.int32], dict[str, int]]:
+    """Index of each unit's arm (-1 if it does not count), and how many units other arms have."""
+    listed = np.array(
+        [experiment.arms.index(name) if name in experiment.arms else -1 for name in found.names], np.int32
+    )
+    arm = listed[found.codes]
+    alone = np.ones(len(arm), bool) if crossed is None else ~crossed
+    units = np.bincount(found.codes[alone], minlength=len(found.names))
+    here = np.bincount(arm[alone & (arm >= 0)], minlength=len(experiment.arms))
+    for name, count in zip(experiment.arms, here, strict=True):
+        if not count:
+            hint = nearest(name, found.names).replace("Known:", "Found:")
+            raise SourceError(f"{rows.label}: no unit is in arm {name!r} of column {experiment.arm!r}.{hint}")
+    left_out = {name: int(units[k]) for k, name in enumerate(found.names) if listed[k] < 0 and units[k]}
+    return np.where(alone, arm, -1).astype(np.int32), left_out
+
+
+def _segments(experiment: Experiment, rows: Rows, data: Any, row: NDArray[Any]) -> dict[str, Labels]:
+    segments = {}
+    for k, dimension in enumerate(experiment.segments):
+        labels = Labels.of(data[f"segment_{k}"].chunks, NONE).take(row)
+        if len(labels.names) > LEVELS:
+            raise SourceError(
+                f"{rows.label}: segment column {dimension!r} has {len(labels.names)} values, expected {LEVELS} or fewer; "
+                "group them, or leave it out of segments."
+            )
+        segments[dimension] = labels
+    return segments
+
+
+def _columns(experiment: Experiment, rows: Rows, data: Any, row: NDArray[Any]) -> dict[Variable, Array]:
+    columns: dict[Variable, Array] = {}
+    companions: dict[Variable, Array] = {}
+    for k, variable in enumerate(column_variables(experiment)):
+        values = _numbers(data[f"value_{k}"], float)[row]
+        unknown = np.isnan(values)
+        if np.isinf(values).any():
+            rows.refuse(f"isinf({value_sql(rows, variable)})", str(variable.value), "is infinite", "correct those rows")
+        columns[variable] = np.where(unknown, 0.0, values)
+        if unknown.any():
+            companions[missing(variable)] = unknown.astype(float)
+    return columns | companions
+
+
+def all_variables(experiment: Experiment, units: Units) -> tuple[Variable, ...]:
+    """The experiment's variables, and then the companions that mark missing covariates."""
+    return (*experiment.variables, *(v for v in units.columns if v.missing))
