@@ -1,0 +1,88 @@
+"""ASOS Digital Experiments: all 78 tests, 99 treatments and 24,153 checkpoints, from summary statistics."""
+
+import numpy as np
+import pytest
+from shared import EXPERIMENTS, needs_experiments
+
+from analysis import load_experiment, read
+from tests.real.reading import facts, readout_of
+
+pytestmark = needs_experiments
+FOLDER = EXPERIMENTS / "asos_digital_experiments"
+
+
+@pytest.fixture(scope="module")
+def golden():
+    import pandas
+
+    return pandas.read_parquet(FOLDER / "golden" / "sequential_golden.parquet")
+
+
+@pytest.fixture(scope="module")
+def readouts(tmp_path_factory, golden):
+    """The readout of every experiment of the file, written as one TOML each."""
+    folder, found = tmp_path_factory.mktemp("asos"), {}
+    for experiment, rows in golden.groupby("experiment_id"):
+        arms = sorted(map(str, rows["variant_id"].unique()))
+        shares = ", ".join(f'"{arm}" = 1' for arm in ("control", *arms))
+        metrics = "".join(
+            f'[[metrics]]\nid = "m{m}"\nkind = "mean"\nvalue = "{m}"\n' for m in sorted(rows["metric_id"].unique())
+        )
+        file = folder / f"{experiment}.toml"
+        file.write_text(
+            f'[experiment]\nid = "{experiment}"\narm = "variant_id"\ncontrol = "control"\nshares = {{ {shares} }}\n'
+            f'inference = "fixed"\n[source]\nmoments = "{FOLDER / "raw" / "asos_digital_experiments_dataset.parquet"}"\n{metrics}'
+        )
+        found[experiment] = read(load_experiment(file))
+    return found
+
+
+def test_every_checkpoint_has_its_difference_and_error(golden, readouts):
+    series = {}
+    for experiment, readout in readouts.items():
+        for look in readout.looks:
+            for e in look.effects:
+                if e.absolute.estimate is not None:
+                    series.setdefault((experiment, e.arm, e.metric), []).append(
+                        (e.absolute.estimate, e.absolute.standard_error, e.absolute.reason)
+                    )
+    compared = missing = 0
+    for (experiment, variant, metric), rows in golden.groupby(["experiment_id", "variant_id", "metric_id"]):
+        ours = series[experiment, str(variant), f"m{metric}"]
+        want = rows.sort_values("time_since_start")
+        np.testing.assert_allclose([d for d, _, _ in ours], want["diff"], rtol=1e-6, atol=1e-15)
+        for (_, error, reason), expected in zip(ours, want["se"], strict=True):
+            if np.isnan(expected):
+                assert error is None and "no variance is given" in reason
+                missing += 1
+            else:
+                assert error == pytest.approx(expected, rel=1e-6)
+                compared += 1
+    assert compared + missing == 24_153 and 770 <= missing <= 790
+
+
+def test_peeking_finds_what_the_data_sets_authors_count(readouts):
+    ever = final = 0
+    for readout in readouts.values():
+        keys = dict.fromkeys((e.arm, e.metric) for e in readout.looks[-1].effects)
+        for key in keys:
+            p = [
+                e.p_value
+                for look in readout.looks
+                for e in look.effects
+                if (e.arm, e.metric) == key and e.p_value is not None
+            ]
+            ever += any(value < 0.05 for value in p)
+            final += bool(p) and p[-1] < 0.05
+    want = facts("asos_digital_experiments")
+    assert (ever, final) == (
+        want["peeking"]["ever_naive_significant"],
+        want["final_checkpoint"]["n_p_below_0.05_fixed"],
+    )
+
+
+def test_one_experiment_with_28_looks_under_a_confidence_sequence():
+    readout = readout_of("asos")
+    assert len(readout.looks) == 28
+    effects = [e for look in readout.looks for e in look.effects]
+    assert all(e.interval.kind == "confidence_sequence" and e.fixed_horizon.lower > e.relative.lower for e in effects)
