@@ -1,0 +1,185 @@
+"""The readout of one experiment: can I decide, and what?"""
+
+import csv
+import io
+
+import streamlit as st
+
+from analysis.readout import Readout
+from dashboard import source
+from dashboard.parts import forest, health, looks, numbers, picks, segments, verdict, words
+from dashboard.parts.element import show
+from dashboard.parts.palette import palette
+from store import StoreError
+
+TITLE = "Readout"
+ICON = ""
+GROUP = ""
+ORDER = 20
+HIDDEN = True
+
+
+def page() -> None:
+    """Draws the readout that the address names."""
+    try:
+        saved = _asked_for()
+    except StoreError as error:
+        _lost("This readout cannot be read.", str(error))
+        return
+    if saved is not None:
+        _draw(saved)
+
+
+def _asked_for() -> source.Saved | None:
+    """The saved readout of ?exp= and ?look=; None once the reader was told why there is none."""
+    experiment, look = st.query_params.get("exp", ""), st.query_params.get("look", "")
+    known = {each.id: each for each in source.experiments()}
+    if experiment not in known:
+        _lost(
+            "No such experiment.", f"The address asks for “{experiment}”." if experiment else "The address names none."
+        )
+        return None
+    newest = source.latest(experiment)
+    if newest is None:
+        _lost(known[experiment].name, "This experiment has no look yet. To take the first, run: holdout refresh")
+        return None
+    if not look:
+        return newest
+    asked = source.saved(experiment, int(look)) if look.isdecimal() else None
+    if asked is None:
+        st.info(f"This experiment has no saved look “{look}”, so this is its latest.")
+        return newest
+    if asked.look_id != newest.look_id:
+        st.info(f"This is the look saved on {numbers.minute(asked.taken_at)}, not the latest.")
+    return asked
+
+
+def _lost(title: str, what: str) -> None:
+    st.title(title, anchor=False)
+    st.write(what)
+    st.page_link("pages/experiments.py", label="See all experiments")
+
+
+def _draw(saved: source.Saved) -> None:
+    readout = saved.readout
+    arm = _top(saved)
+    blocked = readout.decision.verdict == "blocked"
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.header("Effect on each metric", anchor="effects")
+        unadjusted = True
+        if any(effect.adjustment for effect in picks.overall(readout.looks[-1], arm)):
+            unadjusted = st.toggle("Show unadjusted", value=True, key="unadjusted", bind="query-params")
+    if blocked:
+        st.caption("Greyed: the comparison is broken, so these lifts are for finding the cause only.")
+    if len(picks.treatments(readout)) > 1:
+        show(forest.arms(readout, unadjusted=unadjusted, muted=blocked), key="arms", arm=_choose("arm"))
+    show(forest.table(readout, arm, unadjusted=unadjusted, muted=blocked), key="forest", metric=_choose("metric"))
+    metric = _metric(readout)
+    chart = st.container()
+    _segments(readout, metric, arm, blocked)
+    _methods(readout)
+    with chart:
+        _looks(readout, metric, arm)
+
+
+def _top(saved: source.Saved) -> str:
+    """Title, status, arm, share, the card and the health strip; gives the chosen arm."""
+    readout = saved.readout
+    design, look = readout.design, readout.looks[-1]
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.title(design.name, anchor=False, width="content")
+        with st.container(horizontal=True, vertical_alignment="center", width="content"):
+            st.badge(words.progress(look, readout.looks, design), color="gray")
+            with st.popover("Share"):
+                _share(saved)
+    arms, arm = picks.treatments(readout), picks.lead_arm(readout)
+    if len(arms) > 1:
+        arm = st.selectbox("Arm", arms, index=arms.index(arm), key="arm", bind="query-params", width=320)
+    top = verdict.summary_line(readout) + verdict.card(readout, arm) + health.strip(look, design)
+    show(top, key="top")
+    return arm
+
+
+def _share(saved: source.Saved) -> None:
+    name = f"{saved.readout.experiment}-look-{saved.look_id}"
+    st.caption("Link to exactly this look")
+    st.code(_link(saved), language=None, wrap_lines=True)
+    st.download_button("Download JSON", saved.text, f"{name}.json", "application/json", on_click="ignore")
+    table = _csv(saved.readout)
+    st.download_button("Download CSV", table, f"{name}.csv", "text/csv", on_click="ignore")
+
+
+def _link(saved: source.Saved) -> str:
+    base = (st.context.url or "").split("?")[0].rstrip("/")
+    return f"{base}?exp={saved.readout.experiment}&look={saved.look_id}"
+
+
+def _csv(readout: Readout) -> str:
+    rows = forest.csv_rows(readout, readout.looks[-1])
+    file = io.StringIO()
+    writer = csv.DictWriter(file, rows[0].keys() if rows else ["metric"])
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
+
+
+def _choose(key: str) -> object:
+    def chosen(value: str) -> None:
+        st.session_state[key] = value
+
+    return chosen
+
+
+def _metric(readout: Readout) -> str:
+    """The metric of the chart and of the segments."""
+    names = {plan.id: plan.name for plan in picks.plans(readout).values()}
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        heading = st.container(width="content")
+        metric = st.selectbox(
+            "Metric",
+            list(names),
+            format_func=names.get,
+            key="metric",
+            bind="query-params",
+            label_visibility="collapsed",
+            width=260,
+        )
+    heading.header(f"{names[metric]}, look by look", anchor="looks", width="content")
+    return metric
+
+
+def _looks(readout: Readout, metric: str, arm: str) -> None:
+    points, plan = picks.history(readout, metric, arm), picks.plans(readout)[metric]
+    if len(points) < 2:
+        st.caption("There is one look, so there is no course over time to show.")
+        return
+    if all(effect.relative.estimate is None for _, effect in points):
+        st.caption(f"No look has a lift of {plan.name}, so there is nothing to draw.")
+        return
+    import plotly.graph_objects as go
+
+    figure = go.Figure(looks.figure(points, plan, palette(st.context.theme.type)), _validate=False)
+    config = {"displayModeBar": False, "responsive": True}
+    st.plotly_chart(figure, key="looks", config=config, alt=looks.alt(points, plan))
+
+
+def _segments(readout: Readout, metric: str, arm: str, blocked: bool) -> None:
+    effects = picks.segments(readout.looks[-1], metric, arm)
+    if not effects:
+        return
+    name = picks.plans(readout)[metric].name
+    st.header(f"{name} by segment", anchor="segments")
+    st.caption(segments.sentence(effects))
+    show(segments.table(readout, metric, arm, muted=blocked), key="segments")
+
+
+def _methods(readout: Readout) -> None:
+    design = readout.design
+    with st.expander("How these numbers were made"):
+        st.markdown("\n".join(f"- {line}" for line in words.methods(readout)))
+        st.page_link("pages/definitions.py", label="What the words mean")
+        if design.description:
+            st.caption(design.description)
+
+
+page()

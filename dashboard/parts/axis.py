@@ -1,0 +1,118 @@
+"""The shared axis of a table of intervals, and the drawing of one row on it."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from analysis.readout import Estimate
+from dashboard.parts import numbers
+from dashboard.parts.words import Tone
+
+HEIGHT = 36
+MARKS = (
+    '<svg class="defs" aria-hidden="true"><defs>'
+    '<linearGradient id="ramp"><stop offset="0" stop-color="#fff"/><stop offset=".55" stop-color="#fff"/>'
+    '<stop offset="1" stop-color="#fff" stop-opacity=".06"/></linearGradient>'
+    '<linearGradient id="pmar" x1="1" x2="0"><stop offset="0" stop-color="#fff"/><stop offset=".55" stop-color="#fff"/>'
+    '<stop offset="1" stop-color="#fff" stop-opacity=".06"/></linearGradient>'
+    '<mask id="off-right" maskContentUnits="objectBoundingBox"><rect width="1" height="1" fill="url(#ramp)"/></mask>'
+    '<mask id="off-left" maskContentUnits="objectBoundingBox"><rect width="1" height="1" fill="url(#pmar)"/></mask>'
+    "</defs></svg>"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A range of lifts that always contains zero."""
+
+    low: float
+    high: float
+    step: float
+
+    @classmethod
+    def over(cls, low: float, high: float) -> "Axis":
+        """An axis with about six ticks."""
+        return cls(low, high, _step((high - low) / 6))
+
+    def at(self, value: float) -> float:
+        """Position in percent of the width, kept on the axis."""
+        kept = min(max(value, self.low), self.high)
+        return round(100 * (kept - self.low) / (self.high - self.low), 3)
+
+    @property
+    def ticks(self) -> list[float]:
+        """Round values strictly inside the range, zero among them."""
+        first, last = math.ceil(self.low / self.step), math.floor(self.high / self.step)
+        inside = [k * self.step for k in range(first, last + 1)]
+        return [tick for tick in inside if 3 <= self.at(tick) <= 97]
+
+    def label(self, tick: float) -> str:
+        """A tick in words; zero is bare."""
+        return "0" if tick == 0 else numbers.lift(tick, max(0, numbers.significant(100 * self.step, 1)))
+
+
+def fit(estimates: Iterable[Estimate | None], keep: Iterable[float] = ()) -> Axis:
+    """An axis for all intervals, unless a few are far wider than most: those run off it.
+
+    Args:
+        estimates: relative lifts; None and unbounded ends are passed over.
+        keep: values that must be on the axis, such as guardrail margins.
+    """
+    kept = [0.0, *keep]
+    ends = [end for e in estimates if e for end in (e.lower, e.estimate, e.upper) if end is not None]
+    reach = sorted(abs(end) for end in ends)
+    typical = reach[len(reach) // 2] if reach else 0.0
+    limit = max(4 * typical, 1.3 * max(abs(value) for value in kept))
+    spread = [min(max(end, -limit), limit) for end in ends] + kept
+    low, high = min(spread), max(spread)
+    pad = 0.06 * (high - low) or 0.01
+    return Axis.over(low - pad, high + pad)
+
+
+def ticks(axis: Axis) -> str:
+    """The axis' labels for a table head."""
+    spans = "".join(f'<span style="left:{axis.at(tick)}%">{axis.label(tick)}</span>' for tick in axis.ticks)
+    return f'<div class="axis" aria-hidden="true">{spans}</div>'
+
+
+def rule(axis: Axis) -> str:
+    """Zero, on every row."""
+    return f'<line class="zero" x1="{axis.at(0)}%" x2="{axis.at(0)}%" y1="0" y2="{HEIGHT}"/>'
+
+
+def bar(axis: Axis, estimate: Estimate, tone: Tone, *, y: float, thick: float, hollow: bool = True) -> str:
+    """An interval with its estimate; an end beyond the axis, or without bound, fades out."""
+    if estimate.estimate is None:
+        return ""
+    low = axis.low if estimate.lower is None else estimate.lower
+    high = axis.high if estimate.upper is None else estimate.upper
+    left, right = axis.at(low), axis.at(high)
+    drawn = ""
+    if estimate.lower is not None or estimate.upper is not None:
+        faded = _fade(
+            off_left=low < axis.low or estimate.lower is None, off_right=high > axis.high or estimate.upper is None
+        )
+        size = f'x="{left}%" width="{max(round(right - left, 3), 0.2)}%" y="{y - thick / 2}" height="{thick}"'
+        drawn = f'<rect class="bar {tone}" {size}{faded}/>'
+    if not axis.low <= estimate.estimate <= axis.high:
+        return drawn
+    shape = "ring" if hollow else "point"
+    radius = thick / 2 + 2.6 if hollow else thick / 2 + 1.6
+    return f'{drawn}<circle class="{shape} {tone}" cx="{axis.at(estimate.estimate)}%" cy="{y}" r="{radius}"/>'
+
+
+def drawing(body: str, alt: str) -> str:
+    """One row's drawing, with its content in words."""
+    return f'<svg class="row" height="{HEIGHT}" role="img" aria-label="{alt}">{body}</svg>'
+
+
+def _fade(*, off_left: bool, off_right: bool) -> str:
+    if off_left and off_right:
+        return ' opacity=".45"'
+    return ' mask="url(#off-left)"' if off_left else ' mask="url(#off-right)"' if off_right else ""
+
+
+def _step(rough: float) -> float:
+    """The round number nearest to `rough`: 1, 2 or 5 times a power of ten."""
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next(factor * power for factor, below in ((1, 1.5), (2, 3.5), (5, 7.5), (10, 11)) if rough < below * power)

@@ -1,0 +1,165 @@
+"""The table of effects: one row a metric, its lift drawn as an interval on an axis that all rows share."""
+
+from analysis.readout import Effect, Look, MetricPlan, Readout
+from dashboard.parts import axis, html, numbers, picks, words
+from dashboard.parts.axis import Axis
+from dashboard.parts.words import Tone
+
+
+def table(readout: Readout, arm: str, *, unadjusted: bool, muted: bool = False) -> str:
+    """All metrics of one arm at the latest look, grouped by role."""
+    look, plans = readout.looks[-1], picks.plans(readout)
+    effects = {effect.metric: effect for effect in picks.overall(look, arm)}
+    shown = [(plan, effects[plan.id]) for plan in plans.values() if plan.id in effects]
+    if not shown:
+        return '<p class="line">This look has no effects for this arm.</p>'
+    shared = _axis([effect for _, effect in shown], [plan for plan, _ in shown])
+    body, role = "", ""
+    for plan, effect in shown:
+        if plan.role != role:
+            role = plan.role
+            body += f'<tr class="group"><th scope="colgroup" colspan="5">{words.ROLES[role]}</th></tr>'
+        body += _row(plan, effect, shared, unadjusted=unadjusted, name=_name(plan))
+    adjusted = any(effect.adjustment for _, effect in shown)
+    heads = ("Metric", f"{readout.design.control} → {arm}")
+    return _frame(body, shared, heads, words.level(shown[0][1]), muted) + _legend(
+        shown, adjusted and unadjusted, adjusted
+    )
+
+
+def arms(readout: Readout, *, unadjusted: bool, muted: bool = False) -> str:
+    """The primary metric of every treatment arm, each with what the rule says of it."""
+    look, plan = readout.looks[-1], picks.primary(readout)
+    found = [(arm, picks.effect_of(look, plan.id, arm)) for arm in picks.treatments(readout)]
+    shown = [(arm, effect) for arm, effect in found if effect is not None]
+    if not shown:
+        return ""
+    shared = _axis([effect for _, effect in shown], [plan])
+    body = ""
+    for arm, effect in shown:
+        word = words.CALLS[picks.decided(readout, arm).verdict]
+        name = (
+            f'<button type="button" data-event="arm" data-value="{html.text(arm)}">{html.text(arm)}</button>'
+            f"<small>{html.text(word.text)}</small>"
+        )
+        body += _row(plan, effect, shared, unadjusted=unadjusted, name=name)
+    heads = (f"{plan.name} by arm", f"{readout.design.control} → arm")
+    return _frame(body, shared, heads, words.level(shown[0][1]), muted)
+
+
+def _axis(effects: list[Effect], plans: list[MetricPlan]) -> Axis:
+    margins = [_limit(plan) for plan in plans if plan.role == "guardrail" and plan.margin]
+    drawn = [e for effect in effects for e in (effect.relative, effect.unadjusted.relative)]
+    return axis.fit(drawn, [1.25 * margin for margin in margins])
+
+
+def _frame(body: str, shared: Axis, heads: tuple[str, str], level: str, muted: bool) -> str:
+    return (
+        f'{axis.MARKS}<div class="scroll{" muted" if muted else ""}"><table class="forest"><thead><tr>'
+        f'<th scope="col">{html.text(heads[0])}</th><th scope="col" class="means">{html.text(heads[1])}</th>'
+        f'<th scope="col" class="plot"><span class="hidden">Interval, drawn</span>{axis.ticks(shared)}</th>'
+        f'<th scope="col" class="num">Lift, {level} interval</th><th scope="col">Reading</th>'
+        f"</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _name(plan: MetricPlan) -> str:
+    hint = "<small>lower is better</small>" if plan.direction == "decrease" else ""
+    button = f'<button type="button" data-event="metric" data-goto="looks" data-value="{html.text(plan.id)}">{html.text(plan.name)}</button>'
+    return button + hint
+
+
+def _row(plan: MetricPlan, effect: Effect, shared: Axis, *, unadjusted: bool, name: str) -> str:
+    word = words.READINGS[effect.reading]
+    control, treatment = numbers.values(effect.means.control, effect.means.treatment, plan)
+    return (
+        f'<tr><th scope="row">{name}</th>'
+        f'<td class="means">{html.text(control)} <span class="to">→</span> {html.text(treatment)}</td>'
+        f'<td class="plot">{_drawing(plan, effect, shared, word.tone, unadjusted)}</td>'
+        f'<td class="num">{_numbers(effect)}</td><td class="reading">{html.marked(word)}</td></tr>'
+    )
+
+
+def _numbers(effect: Effect) -> str:
+    estimate = effect.relative
+    if estimate.estimate is None:
+        return f'<span class="why">No lift: {html.text(words.why_none(effect))}</span>'
+    decimals = numbers.lift_decimals(estimate)
+    if estimate.lower is None and estimate.upper is None:
+        why = f"no interval: {html.text(words.why_none(effect))}"
+        return f'<b>{numbers.lift(estimate.estimate, decimals)}</b><small class="why">{why}</small>'
+    return f"<b>{numbers.lift(estimate.estimate, decimals)}</b><small>{numbers.lift_span(estimate, decimals)}</small>"
+
+
+def _drawing(plan: MetricPlan, effect: Effect, shared: Axis, tone: Tone, unadjusted: bool) -> str:
+    body = _zone(plan, shared) + axis.rule(shared)
+    raw = unadjusted and effect.adjustment is not None
+    if raw:
+        body += axis.bar(shared, effect.unadjusted.relative, "open", y=27.5, thick=1.8, hollow=False)
+    bounded = effect.relative.lower is not None or effect.relative.upper is not None
+    if bounded:
+        body += axis.bar(shared, effect.relative, tone, y=14 if raw else 18, thick=6)
+    return axis.drawing(body, html.text(_alt(plan, effect)))
+
+
+def _zone(plan: MetricPlan, shared: Axis) -> str:
+    """The side of the axis that the guardrail must stay out of."""
+    if plan.role != "guardrail" or not plan.margin:
+        return ""
+    at = shared.at(_limit(plan))
+    left, width = (at, 100 - at) if plan.direction == "decrease" else (0, at)
+    return (
+        f'<rect class="zone" x="{left}%" width="{round(width, 3)}%" y="1" height="{axis.HEIGHT - 2}"/>'
+        f'<line class="margin" x1="{at}%" x2="{at}%" y1="1" y2="{axis.HEIGHT - 1}"/>'
+    )
+
+
+def _limit(plan: MetricPlan) -> float:
+    """The guardrail's margin on the side that harms."""
+    return (plan.margin or 0.0) if plan.direction == "decrease" else -(plan.margin or 0.0)
+
+
+def _alt(plan: MetricPlan, effect: Effect) -> str:
+    margin = f" Its margin is {numbers.lift(_limit(plan))}." if plan.role == "guardrail" and plan.margin else ""
+    return words.in_words(effect, plan) + margin
+
+
+def _legend(shown: list[tuple[MetricPlan, Effect]], raw: bool, adjusted: bool) -> str:
+    parts = [
+        "Thick bar: adjusted for what was known before." if adjusted else "Bar: the interval; ring: the best estimate."
+    ]
+    if raw:
+        parts.append("Thin grey: not adjusted.")
+    if any(plan.role == "guardrail" and plan.margin for plan, _ in shown):
+        parts.append("Shaded: beyond the margin agreed for a guardrail.")
+    return f'<p class="legend">{" ".join(parts)}</p>'
+
+
+def csv_rows(readout: Readout, look: Look) -> list[dict[str, object]]:
+    """Every effect of a look as plain numbers, one row each, for the CSV file."""
+    return [
+        {
+            "metric": effect.metric,
+            "role": effect.role,
+            "arm": effect.arm,
+            "control": effect.control,
+            "segment": f"{effect.segment.dimension}={effect.segment.value}" if effect.segment else "",
+            "n_control": effect.n.control,
+            "n_treatment": effect.n.treatment,
+            "mean_control": effect.means.control,
+            "mean_treatment": effect.means.treatment,
+            "lift": effect.relative.estimate,
+            "lift_lower": effect.relative.lower,
+            "lift_upper": effect.relative.upper,
+            "unadjusted_lift": effect.unadjusted.relative.estimate,
+            "unadjusted_lower": effect.unadjusted.relative.lower,
+            "unadjusted_upper": effect.unadjusted.relative.upper,
+            "difference": effect.absolute.estimate,
+            "difference_lower": effect.absolute.lower,
+            "difference_upper": effect.absolute.upper,
+            "p_value": effect.p_value,
+            "reading": effect.reading,
+            "reason": effect.reason or "",
+        }
+        for effect in look.effects
+    ]

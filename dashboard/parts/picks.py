@@ -1,0 +1,96 @@
+"""Which part of a Readout a piece of a page shows. Selection only: no number is made here."""
+
+from analysis.readout import ArmDecision, Check, Effect, Estimate, Look, MetricPlan, Readout
+
+ROLE_ORDER = ("primary", "guardrail", "secondary")
+CHECK_ORDER = ("fail", "warn", "unknown", "pass")
+
+
+def plans(readout: Readout) -> dict[str, MetricPlan]:
+    """Metrics by id, primary first."""
+    ordered = sorted(readout.design.metrics, key=lambda plan: ROLE_ORDER.index(plan.role))
+    return {plan.id: plan for plan in ordered}
+
+
+def primary(readout: Readout) -> MetricPlan:
+    """The metric that the decision is about."""
+    return next(iter(plans(readout).values()))
+
+
+def treatments(readout: Readout) -> list[str]:
+    """Arms other than control, in the order of the design."""
+    return [arm for arm in readout.design.shares if arm != readout.design.control]
+
+
+def overall(look: Look, arm: str) -> list[Effect]:
+    """Effects of an arm on all units together."""
+    return [effect for effect in look.effects if effect.arm == arm and effect.segment is None]
+
+
+def effect_of(look: Look, metric: str, arm: str) -> Effect | None:
+    """The effect of an arm on one metric, on all units together."""
+    return next((effect for effect in overall(look, arm) if effect.metric == metric), None)
+
+
+def segments(look: Look, metric: str, arm: str) -> list[Effect]:
+    """The effects of an arm on one metric in every segment."""
+    return [e for e in look.effects if e.segment and e.metric == metric and e.arm == arm]
+
+
+def history(readout: Readout, metric: str, arm: str) -> list[tuple[Look, Effect]]:
+    """One metric and arm at every look that has it, oldest first."""
+    found = ((look, effect_of(look, metric, arm)) for look in readout.looks)
+    return [(look, effect) for look, effect in found if effect is not None]
+
+
+def excludes_zero(estimate: Estimate | None) -> bool:
+    """Whether the whole interval lies on one side of zero."""
+    if estimate is None:
+        return False
+    return (estimate.lower is not None and estimate.lower > 0) or (estimate.upper is not None and estimate.upper < 0)
+
+
+def clear_since(looks: list[tuple[Look, Effect]]) -> int | None:
+    """Position of the look from which the interval has excluded zero without a break; None if it does not now."""
+    since = None
+    for position, (_, effect) in enumerate(looks):
+        since = (position if since is None else since) if excludes_zero(effect.relative) else None
+    return since
+
+
+def checks(look: Look) -> list[Check]:
+    """Health checks, failures first; where the split is tested at every look, that test stands for both."""
+    sequential = any(check.name == "sample_ratio_sequential" for check in look.checks)
+    shown = [check for check in look.checks if not (sequential and check.name == "sample_ratio")]
+    return sorted(shown, key=lambda check: CHECK_ORDER.index(check.verdict))
+
+
+def decided(readout: Readout, arm: str) -> ArmDecision:
+    """The decision on one arm; the whole decision where arms are not told apart."""
+    decision = readout.decision
+    whole = ArmDecision(arm, decision.verdict, decision.reasons)
+    if decision.verdict == "blocked":
+        return whole
+    return next((each for each in decision.arms if each.arm == arm), whole)
+
+
+def lead_arm(readout: Readout) -> str:
+    """The arm to show first: the one that the overall decision is about, otherwise the first."""
+    arms = treatments(readout)
+    agreeing = [each.arm for each in readout.decision.arms if each.verdict == readout.decision.verdict]
+    return next((arm for arm in agreeing if arm in arms), arms[0])
+
+
+def threats(look: Look, readout: Readout, arm: str) -> list[tuple[Effect, MetricPlan, float]]:
+    """Guardrails inside their margin, with the end of the interval that is nearest to it; the nearest first."""
+    found = []
+    for effect in overall(look, arm):
+        plan = plans(readout)[effect.metric]
+        end = effect.relative.upper if plan.direction == "decrease" else effect.relative.lower
+        if plan.role == "guardrail" and plan.margin and end is not None and effect.reading == "within_margin":
+            found.append((plan.margin - abs(end) if _harmful(end, plan) else plan.margin, effect, plan, end))
+    return [(effect, plan, end) for _, effect, plan, end in sorted(found, key=lambda each: each[0])]
+
+
+def _harmful(end: float, plan: MetricPlan) -> bool:
+    return end > 0 if plan.direction == "decrease" else end < 0

@@ -1,0 +1,81 @@
+"""Segments: who gains beyond noise, with the interval that holds for all of them together."""
+
+from itertools import groupby
+
+from analysis.readout import Effect, MetricPlan, Readout
+from dashboard.parts import axis, html, numbers, picks, words
+from dashboard.parts.axis import Axis
+from dashboard.parts.words import Word
+
+HOLDS_UP = Word("up", "better, holds", "good")
+HOLDS_DOWN = Word("down", "worse, holds", "bad")
+ALONE = Word("dot", "clear alone, not after correction")
+UNCLEAR = Word("dot", "can’t tell yet")
+UNKNOWN = Word("none", "not known")
+
+
+def sentence(effects: list[Effect]) -> str:
+    """How many segments, how many hold after correction, and why that matters."""
+    total, groups = len(effects), len({e.segment.dimension for e in effects if e.segment})
+    holding = sum(picks.excludes_zero(effect.simultaneous) for effect in effects)
+    hold = "None holds" if not holding else "1 holds" if holding == 1 else f"{holding} hold"
+    where = "" if groups == 1 else f" in {groups} groupings"
+    return (
+        f"{words.count(total, 'segment')}{where}. {hold} after correction for looking at {total}. "
+        "The best of many segments looks large by chance alone, so read the thin line."
+    )
+
+
+def table(readout: Readout, metric: str, arm: str, *, muted: bool = False) -> str:
+    """All segments of one metric and arm, grouped by dimension."""
+    look, plan = readout.looks[-1], picks.plans(readout)[metric]
+    effects = picks.segments(look, metric, arm)
+    shared = axis.fit([e for effect in effects for e in (effect.relative, effect.simultaneous)])
+    body = ""
+    for dimension, members in groupby(effects, key=lambda effect: effect.segment.dimension if effect.segment else ""):
+        label = words.sentence_case(dimension.replace("_", " "))
+        body += f'<tr class="group"><th scope="colgroup" colspan="5">{html.text(label)}</th></tr>'
+        body += "".join(_row(effect, plan, shared) for effect in sorted(members, key=_size, reverse=True))
+    level, units = words.level(effects[0]), words.sentence_case(words.units(readout.design))
+    return (
+        f'{axis.MARKS}<div class="scroll{" muted" if muted else ""}"><table class="forest segments"><thead><tr>'
+        f'<th scope="col">Segment</th><th scope="col" class="means num">{html.text(units)}</th>'
+        f'<th scope="col" class="plot"><span class="hidden">Interval, drawn</span>{axis.ticks(shared)}</th>'
+        f'<th scope="col" class="num">Lift, {level} interval</th><th scope="col">After correction</th>'
+        f"</tr></thead><tbody>{body}</tbody></table></div>"
+        f'<p class="legend">Thick: each segment on its own. Thin: all {len(effects)} segments together, {level}.</p>'
+    )
+
+
+def word(effect: Effect, plan: MetricPlan) -> Word:
+    """What a segment shows once all segments are allowed for."""
+    if effect.relative.lower is None and effect.relative.upper is None:
+        return UNKNOWN
+    if picks.excludes_zero(effect.simultaneous):
+        up = (effect.relative.estimate or 0.0) > 0
+        return HOLDS_UP if up == (plan.direction == "increase") else HOLDS_DOWN
+    return ALONE if picks.excludes_zero(effect.relative) else UNCLEAR
+
+
+def _row(effect: Effect, plan: MetricPlan, shared: Axis) -> str:
+    shown, estimate = word(effect, plan), effect.relative
+    body, decimals = axis.rule(shared), numbers.lift_decimals(estimate)
+    if estimate.estimate is None or shown is UNKNOWN:
+        lift = f'<span class="why">No interval: {html.text(words.why_none(effect))}</span>'
+    else:
+        lift = (
+            f"<b>{numbers.lift(estimate.estimate, decimals)}</b><small>{numbers.lift_span(estimate, decimals)}</small>"
+        )
+        if effect.simultaneous:
+            body += axis.bar(shared, effect.simultaneous, shown.tone, y=18, thick=1.8, hollow=False)
+        body += axis.bar(shared, estimate, shown.tone, y=18, thick=6)
+    value = effect.segment.value if effect.segment else ""
+    return (
+        f'<tr><th scope="row">{html.text(value)}</th><td class="means num">{_size(effect):,.0f}</td>'
+        f'<td class="plot">{axis.drawing(body, html.text(f"{value}: {words.in_words(effect, plan)}"))}</td>'
+        f'<td class="num">{lift}</td><td class="reading">{html.marked(shown)}</td></tr>'
+    )
+
+
+def _size(effect: Effect) -> float:
+    return (effect.n.control or 0) + (effect.n.treatment or 0)

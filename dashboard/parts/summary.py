@@ -1,0 +1,107 @@
+"""One experiment in one row: what the list of experiments shows of its latest readout."""
+
+from dataclasses import dataclass
+
+from analysis.readout import Call, Effect, MetricPlan, Readout
+from dashboard.parts import axis, html, numbers, picks, words
+from dashboard.parts.words import Word
+
+URGENCY: tuple[Call, ...] = ("blocked", "ship", "stop", "review", "keep_running")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An experiment with its latest readout, or without one."""
+
+    id: str
+    name: str
+    owner: str | None
+    readout: Readout | None
+
+
+def table(rows: list[Row]) -> str:
+    """All experiments, those that need somebody first."""
+    shown = sorted(rows, key=_urgency)
+    effects = [effect for row in shown if (effect := _primary(row)[1]) and not _blocked(row)]
+    shared = axis.fit(effect.relative for effect in effects)
+    body = "".join(_row(row, shared) for row in shown)
+    return (
+        f'{axis.MARKS}<div class="scroll"><table class="forest list"><thead><tr>'
+        '<th scope="col">Experiment</th><th scope="col">Verdict</th>'
+        f'<th scope="col" class="plot"><span class="hidden">Interval, drawn</span>{axis.ticks(shared)}</th>'
+        '<th scope="col" class="num">Lift of the primary metric</th><th scope="col">So far</th>'
+        f'<th scope="col">Health</th></tr></thead><tbody>{body}</tbody></table></div>'
+        '<p class="legend">Bar: 95% interval of the lift against control; ring: the best estimate. '
+        "Grey: can’t tell yet.</p>"
+    )
+
+
+def _row(row: Row, shared: axis.Axis) -> str:
+    href = f"readout?exp={html.text(row.id)}"
+    under = " · ".join(html.text(part) for part in (row.id, row.owner) if part)
+    head = (
+        f'<th scope="row"><a href="{href}" data-event="open" data-value="{html.text(row.id)}">{html.text(row.name)}</a>'
+        f"<small>{under}</small></th>"
+    )
+    if row.readout is None:
+        return f'<tr>{head}<td colspan="5" class="why">No look yet. Run: holdout refresh</td></tr>'
+    plan, effect = _primary(row)
+    look = row.readout.looks[-1]
+    return (
+        f'<tr>{head}<td class="verdict">{html.marked(_verdict(row.readout))}</td>'
+        f"{_lift(plan, effect, shared, blocked=_blocked(row))}"
+        f'<td class="so-far">{html.text(words.progress(look, row.readout.looks, row.readout.design))}'
+        f"<small>{html.text(words.arrived(look, row.readout.design))}</small></td>"
+        f'<td class="health">{_health(row.readout)}</td></tr>'
+    )
+
+
+def _lift(plan: MetricPlan | None, effect: Effect | None, shared: axis.Axis, *, blocked: bool) -> str:
+    if blocked:
+        return '<td class="plot"></td><td class="num"><span class="why">Not shown: a health check failed</span></td>'
+    if plan is None or effect is None or effect.relative.estimate is None:
+        why = (effect.reason or effect.relative.reason) if effect else "no primary metric in this look"
+        return f'<td class="plot"></td><td class="num"><span class="why">No lift: {html.text(why)}</span></td>'
+    tone = words.READINGS[effect.reading].tone
+    body = axis.rule(shared) + axis.bar(shared, effect.relative, tone, y=18, thick=6)
+    decimals = numbers.lift_decimals(effect.relative)
+    return (
+        f'<td class="plot">{axis.drawing(body, html.text(words.in_words(effect, plan)))}</td>'
+        f'<td class="num"><b>{numbers.lift(effect.relative.estimate, decimals)}</b>'
+        f"<small>{html.text(plan.name)}, {numbers.lift_span(effect.relative, decimals)}</small></td>"
+    )
+
+
+def _verdict(readout: Readout) -> Word:
+    """The verdict, short: the list has no room for the whole sentence."""
+    verdict, arm = readout.decision.verdict, picks.lead_arm(readout)
+    whole = words.CALLS[verdict]
+    short = {"blocked": "Don’t use yet", "review": "Your call", "ship": f"Ship {arm}"}
+    return Word(whole.icon, short.get(verdict, whole.text), whole.tone)
+
+
+def _health(readout: Readout) -> str:
+    checks = picks.checks(readout.looks[-1])
+    bad = [check for check in checks if check.verdict in ("fail", "warn")]
+    if not checks:
+        return html.marked(Word("none", "No checks"))
+    if not bad:
+        return html.marked(Word("pass", "Healthy"))
+    worst = words.CHECKS[bad[0].verdict]
+    names = [words.name_of(check, readout.design)[0] for check in bad]
+    return html.marked(Word(worst.icon, words.listed(names), worst.tone))
+
+
+def _primary(row: Row) -> tuple[MetricPlan | None, Effect | None]:
+    if row.readout is None or not row.readout.design.metrics or not picks.treatments(row.readout):
+        return None, None
+    plan = picks.primary(row.readout)
+    return plan, picks.effect_of(row.readout.looks[-1], plan.id, picks.lead_arm(row.readout))
+
+
+def _blocked(row: Row) -> bool:
+    return row.readout is not None and row.readout.decision.verdict == "blocked"
+
+
+def _urgency(row: Row) -> tuple[int, str]:
+    return (URGENCY.index(row.readout.decision.verdict) if row.readout else len(URGENCY), row.name.lower())

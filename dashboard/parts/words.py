@@ -1,0 +1,226 @@
+"""The dashboard's wording, in one place, so that the same thing has the same name on every page."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from analysis.readout import Call, Check, Design, Effect, Look, MetricPlan, Reading, Readout, Verdict
+from dashboard.parts import numbers
+
+Tone = Literal["good", "bad", "open"]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A status in its three channels: icon, word, and a tone for the colour."""
+
+    icon: str
+    text: str
+    tone: Tone = "open"
+
+
+READINGS: dict[Reading, Word] = {
+    "better": Word("up", "better", "good"),
+    "worse": Word("down", "worse", "bad"),
+    "within_margin": Word("tick", "within margin"),
+    "beyond_margin": Word("down", "beyond margin", "bad"),
+    "unclear": Word("dot", "can’t tell yet"),
+    "unknown": Word("none", "not known"),
+}
+
+CALLS: dict[Call, Word] = {
+    "ship": Word("ship", "Ship", "good"),
+    "keep_running": Word("wait", "Keep running"),
+    "stop": Word("stop", "Stop", "bad"),
+    "review": Word("scale", "Needs your judgement"),
+    "blocked": Word("blocked", "Don’t use these results yet", "bad"),
+}
+
+CHECKS: dict[Verdict, Word] = {
+    "fail": Word("fail", "Fail", "bad"),
+    "warn": Word("alert", "Look at this"),
+    "unknown": Word("unknown", "Not checked"),
+    "pass": Word("pass", "Pass"),
+}
+
+CHECK_NAMES = {
+    "sample_ratio": ("Split between arms", "Did each arm get the share of {units} that was planned?"),
+    "sample_ratio_sequential": (
+        "Split between arms",
+        "Did each arm get the share of {units} that was planned, at any look?",
+    ),
+    "crossover": (
+        "Seen in two arms",
+        "{units} that met more than one arm are left out; many of them spoil the comparison.",
+    ),
+    "pre_period_balance": (
+        "Alike before the start",
+        "Did the arms differ before the experiment could change anything?",
+    ),
+    "sample_size": ("Enough {units}", "Intervals need enough {units} in every arm to be trusted."),
+    "freshness": ("Freshness", "How far the newest data lags behind what should be there."),
+    "other_arms": ("Other arms", "{units} in arms that this comparison does not use."),
+}
+
+DECIDED: tuple[Reading, ...] = ("better", "worse", "beyond_margin")
+
+ROLES = {"primary": "Primary", "guardrail": "Guardrail", "secondary": "Secondary"}
+
+INFERENCES = {
+    "confidence_sequence": "Intervals are a confidence sequence: they hold at all looks at once, so looking early is safe.",
+    "fixed": "Intervals are fixed-horizon: they hold at one look that was planned in advance, not at repeated looks.",
+}
+
+
+def name_of(check: Check, design: Design) -> tuple[str, str]:
+    """A check's name and the question that it answers."""
+    name, question = CHECK_NAMES.get(check.name, (sentence_case(check.name.replace("_", " ")), ""))
+    noun = units(design)
+    return name.format(units=noun), sentence_case(question.format(units=noun))
+
+
+def units(design: Design) -> str:
+    """What is randomised, in the plural: "customer_id" gives "customers"."""
+    return _plural(unit(design))
+
+
+def unit(design: Design) -> str:
+    """What is randomised, in the singular."""
+    name = design.unit.lower().removesuffix("_id").removesuffix("id").replace("_", " ").strip()
+    return name or "unit"
+
+
+def count(many: int, noun: str) -> str:
+    """ "1 segment", "24 segments"."""
+    return f"{many:,} {noun if many == 1 else _plural(noun)}"
+
+
+def listed(items: list[str]) -> str:
+    """ "a, b and c"."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
+
+
+def sentence_case(text: str) -> str:
+    """First letter large, the rest untouched."""
+    return text[:1].upper() + text[1:]
+
+
+def call(verdict: Call, arm: str, control: str) -> str:
+    """The verdict as a heading; shipping and stopping name what stays."""
+    kept = {"ship": f" {arm}", "stop": f", keep {control}"}
+    return CALLS[verdict].text + kept.get(verdict, "")
+
+
+def check_numbers(check: Check, design: Design) -> tuple[str, str]:
+    """What a check measured, and the limit it is held to."""
+    value, limit = check.value, check.limit
+    if check.name == "crossover" and value is not None:
+        return numbers.percent(value, 2), f"limit {100 * (limit or 0):g}%"
+    if check.name == "freshness" and value is not None:
+        return f"{numbers.number(value)} h behind", f"limit {numbers.number(limit or 0)} h"
+    if check.name in ("sample_size", "other_arms") and value is not None:
+        least = f"{numbers.number(value)} {units(design)}"
+        return (least, f"{numbers.number(limit)} or more wanted") if limit else (least, "")
+    if check.p_value is not None:
+        return numbers.p_value(check.p_value), f"fails below {limit:g}" if limit else ""
+    return ("", "") if value is None else (f"{value:.3g}", f"limit {limit:g}" if limit is not None else "")
+
+
+def split(shares: list[float]) -> str:
+    """Shares of the arms as "51.9 / 48.1", whole where they are."""
+    total = sum(shares) or 1.0
+    parts = [100 * share / total for share in shares]
+    decimals = 0 if all(abs(part - round(part)) < 1e-9 for part in parts) else 1
+    return " / ".join(numbers.number(part, decimals) for part in parts)
+
+
+def level(effect: Effect) -> str:
+    """The interval's level: "95%"."""
+    return f"{100 * effect.interval.level:g}%"
+
+
+def in_words(effect: Effect, plan: MetricPlan) -> str:
+    """One sentence with the lift and its interval, for whom no number needs explaining."""
+    estimate = effect.relative
+    if estimate.estimate is None:
+        return f"{plan.name}: no lift can be given, {why_none(effect)}."
+    decimals = numbers.lift_decimals(estimate)
+    between = f"{level(effect)} interval {numbers.lift_span(estimate, decimals)}"
+    if effect.reading in DECIDED:
+        way = "up" if estimate.estimate > 0 else "down"
+        return f"{plan.name} is {way} {numbers.percent(abs(estimate.estimate), decimals)} ({between})."
+    best = numbers.lift(estimate.estimate, decimals)
+    return f"{plan.name}: can’t tell yet. The best estimate is {best} ({between})."
+
+
+def why_none(effect: Effect) -> str:
+    """Why an effect has no lift, or no interval."""
+    return effect.reason or effect.relative.reason or "the reason is not recorded"
+
+
+def guardrails(effects: list[Effect]) -> str:
+    """One sentence on all guardrails; empty without any."""
+    total = len(effects)
+    inside = sum(effect.reading in ("within_margin", "better") for effect in effects)
+    beyond = sum(effect.reading in ("beyond_margin", "worse") for effect in effects)
+    if not total:
+        return ""
+    if beyond:
+        return f"{beyond} of {count(total, 'guardrail')} {'is' if beyond == 1 else 'are'} beyond the agreed margin."
+    if inside < total:
+        open_ones = total - inside
+        return f"{open_ones} of {count(total, 'guardrail')} could still be beyond the agreed margin."
+    return (
+        "The guardrail is inside its agreed margin."
+        if total == 1
+        else f"All {total} guardrails are inside their agreed margin."
+    )
+
+
+def progress(look: Look, looks: tuple[Look, ...], design: Design) -> str:
+    """How far along: "Day 28, 98% of plan"."""
+    parts = []
+    if look.time and looks[0].time:
+        parts.append(f"Day {days(looks[0].time, look.time)}")
+    done = sum(look.units.values())
+    if design.planned_units:
+        parts.append(f"{numbers.percent(done / design.planned_units, 0)} of plan")
+    return ", ".join(parts) or "One look"
+
+
+def arrived(look: Look, design: Design) -> str:
+    """How many units are in, and of how many: "515,216 of 520,000 visitors"."""
+    done = sum(look.units.values())
+    return (
+        f"{done:,} of {design.planned_units:,} {units(design)}" if design.planned_units else count(done, unit(design))
+    )
+
+
+def methods(readout: Readout) -> list[str]:
+    """How the numbers were made, one sentence each."""
+    design = readout.design
+    effects = [effect for look in readout.looks[-1:] for effect in look.effects]
+    kinds = dict.fromkeys(effect.interval.kind for effect in effects)
+    lines = [INFERENCES[kind] for kind in kinds if kind in INFERENCES]
+    lines.append(
+        f"Each interval is wrong in at most {100 * design.alpha:g}% of experiments (alpha = {design.alpha:g})."
+    )
+    if design.planned_units:
+        lines.append(f"Planned for {design.planned_units:,} {units(design)}, fixed before the start.")
+    for adjusted in {effect.adjustment.covariates: effect for effect in effects if effect.adjustment}.values():
+        lines.append(f"Adjusted for {listed(list(adjusted.adjustment.covariates))}, known before exposure.")
+    if design.segments:
+        lines.append("Thin lines of segments are widened so that all segments of a metric hold together.")
+    lines.append("Lifts are relative to control; their intervals follow Fieller, so they agree with the p-value.")
+    lines.append(f"Source: {design.source}.")
+    return lines
+
+
+def days(first: str, last: str) -> int:
+    """Days from the first look to the last, both counted."""
+    return (numbers.moment(last).date() - numbers.moment(first).date()).days + 1
+
+
+def _plural(noun: str) -> str:
+    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
+        return f"{noun[:-1]}ies"
+    return noun if noun.endswith("s") else f"{noun}s"

@@ -1,0 +1,61 @@
+"""Where pages get their values: the workspace, its experiments and its stored readouts, each parsed once."""
+
+import os
+from dataclasses import dataclass
+from datetime import datetime
+
+import streamlit as st
+
+from analysis.readout import Readout
+from store import Workspace
+from store.registry import ExperimentRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A stored readout with the look it was saved as."""
+
+    look_id: int
+    taken_at: datetime
+    text: str
+    readout: Readout
+
+
+def workspace() -> Workspace:
+    """The workspace that the server was started on.
+
+    Raises:
+        store.StoreError: if it is not one, or not one any more.
+    """
+    return _open(os.environ.get("HOLDOUT_WORKSPACE", "."))
+
+
+def experiments() -> list[ExperimentRecord]:
+    """All experiments, in the registry's order."""
+    return workspace().registry.experiments()
+
+
+def latest(experiment_id: str) -> Saved | None:
+    """The newest readout of an experiment; None before its first look."""
+    looks = workspace().registry.looks(experiment_id)
+    return saved(experiment_id, looks[0].id) if looks else None
+
+
+def saved(experiment_id: str, look_id: int) -> Saved | None:
+    """One stored readout; None where this experiment has no such look."""
+    here = workspace()
+    if look_id not in {look.id for look in here.registry.looks(experiment_id)}:
+        return None
+    return _parse(str(here.path), experiment_id, look_id)
+
+
+@st.cache_resource(show_spinner=False)
+def _open(path: str) -> Workspace:
+    return Workspace.open(path)
+
+
+@st.cache_resource(show_spinner=False, max_entries=128)
+def _parse(path: str, experiment_id: str, look_id: int) -> Saved:
+    """A saved look never changes, so it is parsed once for all visitors."""
+    record = _open(path).registry.look(look_id)
+    return Saved(look_id, record.taken_at, record.readout, Readout.from_json(record.readout))
