@@ -47,7 +47,7 @@ DESIGNS = (
         "usual drop",
         "deep drop",
         0.22,
-        Change(buys=1.25, full_price=0.64, refunds=1.45),
+        Change(buys=1.25, full_price=0.64, refunds=1.6),
     ),
     Design(
         "checkout_redirect",

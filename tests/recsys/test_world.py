@@ -75,7 +75,7 @@ def mean_and_error(numerator: np.ndarray, denominator: np.ndarray | None) -> tup
 
 @pytest.mark.parametrize("design", DESIGNS, ids=IDS)
 def test_stated_truth_is_what_a_large_sample_shows_for_every_metric(design: Design) -> None:
-    everyone_in = World(people=100_000, seed=11, designs=(replace(design, share=1.0, loss=None),)).simulate()
+    everyone_in = World(people=80_000, seed=11, designs=(replace(design, share=1.0, loss=None),)).simulate()
     metrics, truth = the_metrics(), everyone_in.truth.effects[design.id]
     variables = list(dict.fromkeys(v for quantity in metrics.values() for v in quantity.variables))
     units = per_unit(everyone_in, design, variables)
@@ -100,8 +100,8 @@ def test_the_known_effects_are_the_ones_that_the_story_needs() -> None:
     assert {round(true.relative, 12) for true in effects["wishlist_badge"].values()} == {0.0}
     assert effects["deep_discount_drop"]["orders"].relative == pytest.approx(0.25)
     assert effects["deep_discount_drop"]["full_price_orders"].relative == pytest.approx(-0.2)
-    # Less than the 45 % of its own orders: refunds of orders from before the exposure count too, and stay as they were.
-    assert 0.35 < effects["deep_discount_drop"]["refund_rate"].relative < 0.45
+    # Less than the 60 % of its own orders: refunds of orders from before the exposure count too, and stay as they were.
+    assert 0.45 < effects["deep_discount_drop"]["refund_rate"].relative < 0.60
     assert effects["checkout_redirect"]["revenue"].relative == pytest.approx(0.05)
 
 
