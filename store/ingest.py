@@ -106,7 +106,12 @@ class _Job:
 
 def _unknown_columns(job: _Job) -> tuple[str, ...]:
     """Columns that the contract does not know; raises if one that it requires is missing or of a wrong type."""
-    file, contract, found = job.file, job.contract, job.source.columns()
+    file, contract = job.file, job.contract
+    try:
+        found = job.source.columns()
+    except UnicodeDecodeError:
+        digest(file)  # Names the byte and the line.
+        raise
     for column in contract.columns:
         if column.required and column.name not in found:
             separator = next((mark for mark in ";\t|" if len(found) == 1 and mark in next(iter(found))), None)

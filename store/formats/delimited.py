@@ -24,6 +24,7 @@ class File:
 
     def batches(self) -> Iterator[Batch]:
         names, header_lines = _header(self.path)
+        _refuse_open_quote(self.path)
         ragged: list[pyarrow.csv.InvalidRow] = []
 
         def skip(row: pyarrow.csv.InvalidRow) -> str:
@@ -95,12 +96,30 @@ def _header(path: Path) -> tuple[tuple[str, ...], int]:
         reader = csv.reader(file, strict=True)
         try:
             names = tuple(next(reader, ()))
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise IngestError(f"{path} has no header that can be read as CSV in UTF-8: {error}.") from None
+        except csv.Error as error:
+            raise IngestError(f"{path} has no header that can be read as CSV: {error}. Mend line 1.") from None
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise IngestError(f"{path}: the header names {repeated[0]!r} {names.count(repeated[0])} times. Rename one.")
     return names, reader.line_num
+
+
+def _refuse_open_quote(path: Path) -> None:
+    """A quote that is opened and never closed would swallow all rows after it without a word."""
+    with open(path, "rb") as file:
+        quotes = sum(block.count(b'"') for block in iter(lambda: file.read(BLOCK), b""))
+    if quotes % 2 == 0:
+        return
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        reader, line = csv.reader(file, strict=True), 0
+        try:
+            for _ in reader:
+                line = reader.line_num
+        except csv.Error as error:
+            # Other irregular quotes stand within one row, where Arrow reads them as they are.
+            if "unexpected end of data" in str(error) or "field limit" in str(error):
+                message = f"{path}: a quote in line {line + 1} is opened and never closed. Close or double it."
+                raise IngestError(message) from None
 
 
 def _line_breaks(data: pa.RecordBatch) -> np.ndarray:

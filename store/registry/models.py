@@ -1,7 +1,7 @@
 """Tables of the registry. A change here needs a migration in migrations/versions/: a test compares the two."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import JSON, DateTime, ForeignKey, Index, MetaData, Text, TypeDecorator, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -36,7 +36,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {datetime: Utc, str: Text, dict[str, Any]: JSON, dict[str, int]: JSON}
+    type_annotation_map: ClassVar = {datetime: Utc, str: Text, dict[str, Any]: JSON, dict[str, int]: JSON}
 
 
 class Defined:

@@ -1,0 +1,66 @@
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from import_workers import PROCESSES, open_registry
+from sqlalchemy import text
+
+from store import RegistryError
+from store.registry.database import MIGRATIONS, head, open_database
+from store.registry.models import Base
+
+
+def test_a_migrated_database_equals_the_models(url: str) -> None:
+    with open_database(url).connect() as connection:
+        options = {"compare_type": True, "compare_server_default": True}
+        assert compare_metadata(MigrationContext.configure(connection, opts=options), Base.metadata) == []
+
+
+def test_the_registry_has_the_records_of_the_house() -> None:
+    named = {"experiments", "looks", "decisions", "monitors", "runs", "alerts", "campaigns", "models", "audit"}
+    assert named <= set(Base.metadata.tables)
+
+
+def test_the_newest_migration_is_the_one_with_the_highest_number_and_there_is_one() -> None:
+    assert ScriptDirectory(str(MIGRATIONS)).get_heads() == [head()]
+
+
+def test_a_database_on_the_newest_migration_is_opened_without_alembic(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_database(url).dispose()
+    monkeypatch.setattr("alembic.command.upgrade", None)
+    with open_database(url).connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == head()
+
+
+def test_a_database_of_a_newer_holdout_is_refused(url: str) -> None:
+    with open_database(url).begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(RegistryError, match=f"at migration 9999, this Holdout knows up to {head()}. Upgrade"):
+        open_database(url)
+
+
+def test_six_processes_that_open_an_empty_database_migrate_it_once(url: str, tmp_path: Path) -> None:
+    answers = [tmp_path / f"{number}.txt" for number in range(6)]
+    children = [PROCESSES.Process(target=open_registry, args=(url, answer)) for answer in answers]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+    assert [answer.read_text() for answer in answers] == ["0"] * 6
+
+
+def test_a_migration_that_fails_leaves_the_database_as_it_was(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from alembic import op
+
+    def fail(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("power cut")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(op, "execute", fail)
+        with pytest.raises(RuntimeError):
+            open_database(url)
+    test_a_migrated_database_equals_the_models(url)
