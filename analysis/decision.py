@@ -78,6 +78,8 @@ def _decide_arm(experiment: Experiment, look: Look, arm: str) -> ArmDecision:
     primary = [reading for *_, reading in clear]
     guardrails = [effect.reading for _, effect in by_role["guardrail"]]
     waiting = _open(experiment, look)
+    call: Call
+    why: str | None
     if waiting and experiment.inference == "fixed":
         call, why = "keep_running", f"A fixed horizon is read once, at the planned units: {waiting}"
     else:

@@ -119,7 +119,7 @@ def slopes(covariance: Array) -> Array:
     spread = np.sqrt(np.maximum(np.diagonal(within, axis1=-2, axis2=-1), 0.0))
     inverse = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
     correlation = within * inverse[..., :, None] * inverse[..., None, :]
-    known = np.isfinite(correlation).all(axis=(-2, -1))
+    known = np.asarray(np.isfinite(correlation).all(axis=(-2, -1)))
     solved = np.linalg.pinv(np.where(known[..., None, None], correlation, 0.0), rcond=1e-10, hermitian=True)
     slope = np.einsum("...ij,...j->...i", solved, cross * inverse) * inverse
     return np.where(known[..., None], slope, np.nan)

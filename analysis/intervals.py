@@ -5,7 +5,7 @@ the interval leaves out 0 exactly when the p-value is below alpha.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from scipy import special
@@ -31,7 +31,7 @@ class IntervalRule(Protocol):
 class FixedHorizon:
     """Welch's t (or z where dof is inf): valid at one look that was chosen before the data."""
 
-    kind: ClassVar[Literal["fixed"]] = "fixed"
+    kind: ClassVar[str] = "fixed"
 
     def critical(self, alpha: float, n: Array, dof: Array) -> Array:
         del n
@@ -42,7 +42,7 @@ class FixedHorizon:
         dof = np.asarray(dof, float)
         finite = np.where(np.isinf(dof), 1.0, dof)
         tail = np.where(np.isinf(dof), special.ndtr(-np.abs(z)), special.stdtr(finite, -np.abs(z)))
-        return 2 * tail
+        return np.asarray(2 * tail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class ConfidenceSequence:
     planned_units: float
     alpha: float = 0.05
 
-    kind: ClassVar[Literal["confidence_sequence"]] = "confidence_sequence"
+    kind: ClassVar[str] = "confidence_sequence"
 
     @property
     def rho_squared(self) -> float:
@@ -69,13 +69,14 @@ class ConfidenceSequence:
         del dof
         information = np.asarray(n, float) * self.rho_squared
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.sqrt(2 * (information + 1) / information * (np.log1p(information) / 2 - np.log(alpha)))
+            widths = 2 * (information + 1) / information * (np.log1p(information) / 2 - np.log(alpha))
+        return np.asarray(np.sqrt(widths))
 
     def p_value(self, z: Array, n: Array, dof: Array) -> Array:
         del dof
         information = np.asarray(n, float) * self.rho_squared
         log_e = information * np.square(z) / (2 * (information + 1)) - np.log1p(information) / 2
-        return np.exp(-np.maximum(log_e, 0.0))
+        return np.asarray(np.exp(-np.maximum(log_e, 0.0)))
 
 
 def _t_quantile(p: float, dof: Array) -> Array:

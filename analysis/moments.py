@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -68,9 +69,9 @@ class Moments:
         cross = self.cross - part.cross - weight[..., None, None] * gap[..., :, None] * gap[..., None, :]
         return Moments(self.variables, n, mean, np.where((n > 0)[..., None, None], cross, 0.0))
 
-    def __getitem__(self, cells: object) -> Moments:
+    def __getitem__(self, cells: Any) -> Moments:
         """The Moments of some cells, indexed like an array over the leading axes."""
-        return Moments(self.variables, self.n[cells], self.mean[cells], self.cross[cells])  # type: ignore[index]
+        return Moments(self.variables, self.n[cells], self.mean[cells], self.cross[cells])
 
     def select(self, variables: tuple[Variable, ...]) -> Moments:
         """The same cells with only these variables, in this order."""

@@ -82,7 +82,7 @@ def _effects(
     used = _adjusted(experiment, metric, arm, control, treatment) if metric.covariates else plain
     alpha, segments = experiment.alpha, len(collected.segments) - 1
     main, raw = _Cells(used, rule, alpha), _Cells(plain, rule, alpha)
-    fixed = _Cells(used, FIXED, alpha) if rule is not FIXED else None
+    fixed = _Cells(used, FIXED, alpha) if rule.kind != FIXED.kind else None
     together = _Cells(used, _rule(experiment, arm, alpha / segments), alpha / segments) if segments else None
     interval = Interval(rule.kind, 1 - alpha)
     with np.errstate(divide="ignore", invalid="ignore"):

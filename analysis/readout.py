@@ -194,7 +194,9 @@ def _build(kind: Any, value: Any) -> Any:
         return None
     if dataclasses.is_dataclass(kind):
         fields = _fields(kind)
-        return kind(**{name: _build(fields[name], item) for name, item in value.items() if name in fields})
+        return typing.cast(Any, kind)(
+            **{name: _build(fields[name], item) for name, item in value.items() if name in fields}
+        )
     if get_origin(kind) in (typing.Union, types.UnionType):
         return _build(next(arg for arg in get_args(kind) if arg is not type(None)), value)
     if get_origin(kind) is tuple:
