@@ -14,7 +14,7 @@ from analysis.collected import Collected
 from analysis.effects import unadjusted_contrast
 from analysis.experiment import Experiment
 from analysis.intervals import IntervalRule
-from analysis.metrics import KINDS, Metric
+from analysis.metrics import KINDS
 from analysis.metrics.metric import Array
 from analysis.readout import Check, Verdict
 from analysis.sample_ratio import fixed_p_value, sequential_p_value
@@ -102,18 +102,18 @@ def _crossover(units: Array, crossed: Array) -> list[Check]:
 
 def _balance(experiment: Experiment, collected: Collected, rules: dict[str, IntervalRule]) -> list[Check]:
     """The covariate that differs most between arms before exposure, corrected for how many were compared."""
-    covariates = dict.fromkeys(q for metric in experiment.metrics for q in metric.covariates)
+    covariates = {quantity: metric for metric in experiment.metrics for quantity in metric.covariates}
     zs, ps, names = [], [], []
-    for quantity in covariates:
-        before = _as_metric(quantity.numerator.name, quantity)
+    for quantity, metric in covariates.items():
+        name = f"{metric.name} before exposure" if quantity.numerator.pre else str(quantity.numerator.value)
+        before = KINDS["mean"](id=name, name=name, outcome=quantity, role="secondary", direction="increase")
         for a, arm in enumerate(collected.arms[1:], start=1):
-            control, treatment = collected.moments[:, 0, 0], collected.moments[:, 0, a]
-            contrast = unadjusted_contrast(before, control, treatment)
+            contrast = unadjusted_contrast(before, collected.moments[:, 0, 0], collected.moments[:, 0, a])
             with np.errstate(divide="ignore", invalid="ignore"):
                 z = contrast.difference / contrast.standard_error
             zs.append(z)
             ps.append(rules[arm].p_value(z, contrast.n_control + contrast.n_treatment, contrast.dof))
-            names.append(before.id)
+            names.append(name)
     if not zs:
         return []
     checks = []
@@ -125,15 +125,11 @@ def _balance(experiment: Experiment, collected: Collected, rules: dict[str, Inte
         corrected = min(1.0, float(p[worst]) * len(p))
         verdict: Verdict = "fail" if corrected < BALANCE_FAIL else "warn" if corrected < BALANCE_WARN else "pass"
         reason = (
-            f"largest gap before exposure: {names[worst]}, |z| = {abs(z[worst]):.1f} "
+            f"largest gap: {names[worst]}, |z| = {abs(z[worst]):.1f} "
             f"({p_text(corrected)} after correction for {len(p)})"
         )
         checks.append(Check("pre_period_balance", verdict, corrected, float(abs(z[worst])), BALANCE_FAIL, reason))
     return checks
-
-
-def _as_metric(name: str, quantity: object) -> Metric:
-    return KINDS["mean"](id=name, name=name, outcome=quantity, role="secondary", direction="increase")  # type: ignore[arg-type]
 
 
 def _sample_size(experiment: Experiment, collected: Collected, units: Array) -> list[Check]:

@@ -27,7 +27,9 @@ from analysis.readout import (
     Look,
     MetricPlan,
     Readout,
+    Split,
 )
+from analysis.sample_ratio import fixed_p_value
 
 if TYPE_CHECKING:
     from store import Workspace
@@ -55,12 +57,29 @@ def read_collected(experiment: Experiment, collected: Collected, *, now: datetim
             for k, effects in enumerate(_effects(experiment, collected, metric, a, rules[arm])):
                 looks[k].extend(effects)
     checks = run_checks(experiment, collected, rules, now)
-    units = collected.moments.n[:, 0, :].astype(int)
+    units = collected.moments.n[:, 0, :]
     done = tuple(
-        Look(label, dict(zip(collected.arms, map(int, units[k]), strict=True)), checks[k], tuple(looks[k]))
+        Look(label, _by_arm(collected, units[k]), checks[k], tuple(looks[k]), _splits(experiment, collected, k))
         for k, label in enumerate(collected.labels)
     )
     return Readout(experiment.id, _design(experiment), done, decide(experiment, done[-1]))
+
+
+def _by_arm(collected: Collected, counts: Array) -> dict[str, int]:
+    return dict(zip(collected.arms, map(int, counts), strict=True))
+
+
+def _splits(experiment: Experiment, collected: Collected, k: int) -> tuple[Split, ...]:
+    """How the units of each segment split over the arms at look k, to find where a broken ratio comes from."""
+    counts = collected.moments.n[k, 1:, :]
+    p = np.minimum(
+        1.0, fixed_p_value(counts, np.array([experiment.shares[arm] for arm in collected.arms])) * len(counts)
+    )
+    return tuple(
+        Split(segment, _by_arm(collected, counts[s]), _number(p[s]))
+        for s, segment in enumerate(collected.segments[1:])
+        if segment is not None
+    )
 
 
 def _rule(experiment: Experiment, arm: str, alpha: float) -> IntervalRule:

@@ -107,13 +107,26 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Split:
+    """Units by arm inside one segment; `p_value` against the planned shares, corrected for the number of segments."""
+
+    segment: Segment
+    units: dict[str, int]
+    p_value: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
-    """All that is known at one time; `time` is ISO 8601 UTC, None for a table without a time column."""
+    """All that is known at one time.
+
+    `time` is ISO 8601 UTC, "day 1.5" where only the days since the start are known, None without a time column.
+    """
 
     time: str | None
     units: dict[str, int]
     checks: tuple[Check, ...]
     effects: tuple[Effect, ...]
+    splits: tuple[Split, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,22 +28,18 @@ def fixed_p_value(counts: Array, shares: Array) -> Array:
     expected = total * shares[used] / shares.sum()
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = (np.square(counts[..., used] - expected) / expected).sum(axis=-1)
-    p = special.gammaincc((used.sum() - 1) / 2, statistic / 2)
-    if used.sum() == 2:
-        exact = _binomial_p(counts[..., used], shares[used] / shares.sum())
-        p = np.where(expected.min(axis=-1) < SMALLEST_EXPECTED, exact, p)
+    p = np.asarray(special.gammaincc((used.sum() - 1) / 2, statistic / 2))
+    few = (expected.min(axis=-1) < SMALLEST_EXPECTED) & (total[..., 0] > 0)
+    if used.sum() == 2 and few.any():
+        p[few] = [_binomial_p(pair, shares[used][0] / shares.sum()) for pair in counts[..., used][few]]
     p = np.where(total[..., 0] > 0, p, np.nan)
     return np.where(counts[..., ~used].sum(axis=-1) > 0, 0.0, p)
 
 
-def _binomial_p(counts: Array, shares: Array) -> Array:
+def _binomial_p(pair: Array, share: float) -> float:
     from scipy import stats
 
-    def one(pair: Array) -> float:
-        total = int(pair.sum())
-        return float(stats.binomtest(int(pair[0]), total, shares[0]).pvalue) if total else np.nan
-
-    return np.apply_along_axis(one, -1, counts)
+    return float(stats.binomtest(int(pair[0]), int(pair.sum()), share).pvalue)
 
 
 def sequential_p_value(counts: Array, shares: Array, concentration: float = CONCENTRATION) -> Array:
