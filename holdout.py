@@ -42,7 +42,7 @@ def import_(table: str, files: list[Path], workspace: WorkspaceOption = Path("."
     from store import Workspace
     from store.ingest import import_files
 
-    report = import_files(Workspace.open(workspace), table, files, progress=_progress)
+    report = import_files(Workspace.open(workspace), table, files, progress=_count_rows)
     typer.echo(report.summary())
 
 
@@ -129,6 +129,11 @@ def _open(folder: Path) -> Workspace:
 
 def _progress(message: str) -> None:
     typer.echo(message, err=True)
+
+
+def _count_rows(file: Path, rows: int) -> None:
+    if sys.stderr.isatty():
+        typer.echo(f"\r{file}: {rows:,} rows", err=True, nl=False)
 
 
 def main() -> None:

@@ -50,7 +50,8 @@ def an_experiment(*metrics: Metric, **more: Any) -> Experiment:
     settings: dict[str, Any] = {
         "id": "trial", "name": "Trial", "unit": "unit", "arm": "arm", "control": "a",
         "shares": MappingProxyType({"a": 1.0, "b": 1.0}), "alpha": 0.05, "inference": "fixed", "planned_units": None,
-        "segments": (), "source": Source("table", table=Path("trial.csv")), "adjustment": "pooled", "file": Path("trial.toml"),
+        "segments": (), "source": Source("table", table=Path("trial.csv")), "adjustment": "pooled",
+        "file": Path("trial.toml"),
     }  # fmt: skip
     return Experiment(metrics=metrics or (a_metric("y"),), **{**settings, **more})
 

@@ -1,0 +1,94 @@
+"""The command line as a person runs it, in processes of its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+TRIAL = """
+[experiment]
+id = "trial"
+unit = "id"
+arm = "arm"
+control = "a"
+shares = { a = 1, b = 1 }
+inference = "fixed"
+[source]
+table = "units.csv"
+[[metrics]]
+id = "spend"
+kind = "mean"
+value = "spend"
+role = "primary"
+"""
+
+
+def holdout(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, ROOT / "holdout.py", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture
+def trial(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(8)
+    rows = [f"{i},{'ab'[i % 2]},{rng.gamma(2, 3 + i % 2):.4f}" for i in range(4_000)]
+    (tmp_path / "units.csv").write_text("\n".join(["id,arm,spend", *rows]) + "\n")
+    (tmp_path / "trial.toml").write_text(TRIAL)
+    return tmp_path / "trial.toml"
+
+
+def test_a_readout_needs_no_workspace_and_prints_words_or_json(trial):
+    words, data = holdout("readout", trial), holdout("readout", trial, "--json")
+    assert words.returncode == data.returncode == 0, words.stderr + data.stderr
+    assert words.stdout.startswith("trial (trial)") and "Ship" in words.stdout
+    assert json.loads(data.stdout)["decision"]["verdict"] == "ship"
+
+
+def test_a_mistake_ends_in_one_clear_line_and_not_in_a_traceback(trial):
+    trial.write_text(TRIAL.replace('value = "spend"', 'value = "spent"'))
+    done = holdout("readout", trial)
+    assert done.returncode == 1 and done.stdout == ""
+    assert "'spent'" in done.stderr and "spend" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_from_an_empty_folder_to_a_saved_look(tmp_path, trial):
+    shop = tmp_path / "shop"
+    assert holdout("init", shop).returncode == 0
+    hour = "2026-11-0{}T12:00:00Z"
+    exposures = [f"lake_trial,u{i},{'ab'[i % 2]},{hour.format(1 + i % 5)}" for i in range(2_000)]
+    (tmp_path / "exposures.csv").write_text("\n".join(["experiment_id,unit_id,arm,time", *exposures]) + "\n")
+    events = [f"u{i},{hour.format(6)},purchase,{1000 + 300 * (i % 2) + i % 7}" for i in range(2_000)]
+    (tmp_path / "events.csv").write_text("\n".join(["unit_id,time,kind,value", *events]) + "\n")
+    for table in ("exposures", "events"):
+        done = holdout("import", table, tmp_path / f"{table}.csv", "--workspace", shop)
+        assert done.returncode == 0 and "2,000" in done.stdout, done.stderr
+    again = holdout("import", "events", tmp_path / "events.csv", "--workspace", shop)
+    assert again.returncode == 0 and "already" in again.stdout
+    text = (
+        TRIAL.replace('"trial"', '"lake_trial"')
+        .replace('unit = "id"', 'unit = "unit_id"')
+        .replace('table = "units.csv"', "lake = true")
+    )
+    text = text.replace('value = "spend"', 'value = "value"\nwhere = { kind = "purchase" }')
+    (shop / "experiments" / "lake_trial.toml").write_text(text)
+    done = holdout("refresh", "--workspace", shop)
+    assert (done.returncode, done.stdout.strip()) == (0, "lake_trial: ship"), done.stderr
+
+
+def test_a_folder_that_is_no_workspace_is_refused_with_the_command_to_make_one(tmp_path):
+    done = holdout("refresh", "--workspace", tmp_path)
+    assert done.returncode == 1 and "holdout init" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_refresh_reads_the_good_experiments_and_names_the_broken_one(tmp_path, trial):
+    shop = tmp_path / "shop"
+    holdout("init", shop)
+    good = TRIAL.replace("units.csv", str(tmp_path / "units.csv"))
+    (shop / "experiments" / "good.toml").write_text(good)
+    (shop / "experiments" / "bad.toml").write_text(good.replace("alpha", "alhpa").replace("id =", "idd =", 1))
+    done = holdout("refresh", "--workspace", shop)
+    assert done.returncode == 1 and "good: ship" in done.stdout and "bad.toml" in done.stderr
