@@ -1,6 +1,6 @@
 """Checks one batch of rows against a contract: values of the contract's types, and what is wrong with the rest."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from store.contract import Column, Contract
+from store.errors import did_you_mean
 
 # An offset is minutes or hours after a clock time, so that the day in 2024-01-01 is none.
 OFFSET = r":\d\d(\.\d+)?(Z|[+-]\d\d(:?\d\d)?)$"
@@ -29,7 +30,8 @@ def check(batch: pa.RecordBatch, contract: Contract) -> Checked:
     Text is parsed strictly, a timestamp without an offset is UTC, digits past the microsecond are cut.
     `problems` has the first problem of each bad row by its index in the batch.
     """
-    arrays, problems = [], {}
+    arrays: list[pa.Array] = []
+    problems: dict[int, str] = {}
     for column in contract.columns:
         raw = batch.column(column.name) if column.name in batch.schema.names else pa.nulls(len(batch), column.arrow)
         array = convert(raw, column)
@@ -43,23 +45,34 @@ def check(batch: pa.RecordBatch, contract: Contract) -> Checked:
     return Checked(pa.RecordBatch.from_arrays(arrays, schema=contract.schema), ok, problems)
 
 
+def column_problem(found: Mapping[str, pa.DataType], contract: Contract) -> str | None:
+    """What is wrong with the columns of a source as a whole, worded to follow its name; None if nothing is."""
+    for column in contract.columns:
+        if column.required and column.name not in found:
+            near = did_you_mean(column.name, found).replace("Known:", "Found:")
+            return f"lacks the column {column.name!r}, which {contract.name} requires.{near} Rename or add it."
+        if column.name in found and not convertible(found[column.name], column):
+            wanted = f"{column.type} ({column.unit})" if column.unit else column.type
+            return f"has the column {column.name!r} as {found[column.name]}, expected {wanted}. Convert it."
+    return None
+
+
 def convertible(found: pa.DataType, column: Column) -> bool:
     """True if values of type `found` can be read as the column's type without guessing."""
     if pa.types.is_dictionary(found):
         found = found.value_type
-    text = pa.types.is_string(found) or pa.types.is_large_string(found) or found == pa.string_view()
-    if text or pa.types.is_null(found):
+    if found in (pa.string(), pa.large_string(), pa.string_view(), pa.null()):
         return True
-    whole = pa.types.is_integer(found)
     match column.type:
         case "string":
-            return whole
+            kinds = [pa.types.is_integer]
         case "timestamp":
-            return pa.types.is_timestamp(found) or pa.types.is_date(found)
+            kinds = [pa.types.is_timestamp, pa.types.is_date]
         case "bool":
-            return pa.types.is_boolean(found) or whole
+            kinds = [pa.types.is_boolean]
         case _:
-            return whole or pa.types.is_floating(found) or pa.types.is_decimal(found)
+            kinds = [pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal]
+    return any(kind(found) for kind in kinds)
 
 
 def convert(raw: pa.Array, column: Column) -> pa.Array:
@@ -70,6 +83,8 @@ def convert(raw: pa.Array, column: Column) -> pa.Array:
         raw = raw.cast(pa.string())
     if raw.type == column.arrow:
         return raw
+    if not convertible(raw.type, column):
+        return pa.nulls(len(raw), column.arrow)
     if pa.types.is_string(raw.type):
         return _parsed(pc.utf8_trim_whitespace(raw), column)
     if column.type == "timestamp" and pa.types.is_timestamp(raw.type):

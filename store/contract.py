@@ -4,7 +4,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from store.errors import ContractError, did_you_mean
 
@@ -84,7 +84,7 @@ def _read(file: Path) -> Contract:
     return Contract(name=file.stem, description=content["description"], columns=columns)
 
 
-def _column(file: Path, name: str, fields: dict) -> Column:
+def _column(file: Path, name: str, fields: dict[str, Any]) -> Column:
     unknown = fields.keys() - {"type", "unit", "required", "key", "description"}
     if unknown:
         raise ContractError(f"{file.name}, column {name!r}: {unknown.pop()!r} is not a property of a column.")

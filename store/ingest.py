@@ -3,15 +3,15 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from store.check import check, convertible
+from store.check import check, column_problem
 from store.contract import Contract, load_contract
-from store.errors import IngestError, LakeError, did_you_mean
+from store.errors import IngestError, LakeError
 from store.formats import BadRow, Batch, Source, digest, open_source
 from store.keys import Duplicates, find_duplicates
 from store.lake import ATTEMPTS, QUARANTINE, QUARANTINE_SCHEMA, TableMoved
@@ -29,15 +29,15 @@ class FileReport:
     rows: int = 0
     quarantined: int = 0
     already_imported: bool = False
-    reasons: dict[str, int] | None = None
-    first: dict[str, str] | None = None
+    reasons: dict[str, int] = field(default_factory=dict)
+    first: dict[str, str] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
 
     def summary(self) -> str:
         if self.already_imported:
             return f"{self.file}: already imported, nothing changed"
         lines = [f"{self.file}: {self.rows:,} rows imported, {self.quarantined:,} quarantined"]
-        lines += [f"  {count:,} x {why}, first in {self.first[why]}" for why, count in (self.reasons or {}).items()]
+        lines += [f"  {count:,} x {why}, first in {self.first[why]}" for why, count in self.reasons.items()]
         lines += [f"  columns not in the contract, ignored: {', '.join(self.ignored)}"] if self.ignored else []
         return "\n".join(lines)
 
@@ -86,13 +86,13 @@ def import_files(
             anything is imported; a file that breaks further down leaves the files before it imported.
     """
     contract = load_contract(table)
-    jobs = [_Job(workspace, contract, Path(file), open_source(Path(file))) for file in files]
+    try:
+        jobs = [_job(workspace, contract, Path(file)) for file in files]
+        reports = [_import(job, progress or (lambda file, rows: None)) for job in jobs]
+    except OSError as error:
+        raise IngestError(f"{error}. Nothing of this file was imported; mend that and import again.") from error
     if not jobs:
         raise IngestError(f"no file to import into {table}. Name one or more.")
-    ignored = [_unknown_columns(job) for job in jobs]
-    reports = [
-        _import(job, names, progress or (lambda file, rows: None)) for job, names in zip(jobs, ignored, strict=True)
-    ]
     return ImportReport(table, tuple(reports), workspace.lake.path / QUARANTINE)
 
 
@@ -102,75 +102,63 @@ class _Job:
     contract: Contract
     file: Path
     source: Source
+    ignored: tuple[str, ...]
 
 
-def _unknown_columns(job: _Job) -> tuple[str, ...]:
-    """Columns that the contract does not know; raises if one that it requires is missing or of a wrong type."""
-    file, contract = job.file, job.contract
+def _job(workspace: Workspace, contract: Contract, file: Path) -> _Job:
+    source = open_source(file)
     try:
-        found = job.source.columns()
+        found = source.columns()
     except UnicodeDecodeError:
         digest(file)  # Names the byte and the line.
         raise
-    for column in contract.columns:
-        if column.required and column.name not in found:
-            separator = next((mark for mark in ";\t|" if len(found) == 1 and mark in next(iter(found))), None)
-            remedy = f" It looks separated by {separator!r}: export it with commas." if separator else ""
-            raise IngestError(
-                f"{file} lacks the column {column.name!r}, which {contract.name} requires."
-                f"{did_you_mean(column.name, found).replace('Known:', 'Found:')}{remedy or ' Rename or add it.'}"
-            )
-        if column.name in found and not convertible(found[column.name], column):
-            raise IngestError(
-                f"{file}: the column {column.name!r} is {found[column.name]}, expected {column.type}"
-                f"{f' ({column.unit})' if column.unit else ''}. Convert it and import again."
-            )
-    return tuple(name for name in found if name not in contract.names)
+    problem = column_problem(found, contract)
+    if problem:
+        marks = [mark for mark in ";\t|" if len(found) == 1 and mark in next(iter(found))]
+        hint = f" It looks separated by {marks[0]!r}: export it with commas." if marks else ""
+        raise IngestError(f"{file} {problem}{hint}")
+    return _Job(workspace, contract, file, source, tuple(name for name in found if name not in contract.names))
 
 
-def _import(job: _Job, ignored: tuple[str, ...], progress: Progress) -> FileReport:
+def _import(job: _Job, progress: Progress) -> FileReport:
     lake, table, before = job.workspace.lake, job.contract.name, _stamp(job.file)
     sha = digest(job.file)
     for _ in range(ATTEMPTS):
         if lake.landed(table, sha) is not None:
-            return FileReport(job.file, already_imported=True, ignored=ignored)
+            return FileReport(job.file, already_imported=True)
         # Keys are compared with one version of the table: the commit holds only if that is still the newest.
         after = (lake.version(table) or 0) if job.contract.key else None
         try:
-            report = _attempt(job, sha, before, after, progress)
+            return _attempt(job, sha, before, after, progress)
         except TableMoved:
             continue
-        return FileReport(**{**report, "ignored": ignored})
     raise LakeError(f"{job.file}: {table} was changed by other writers {ATTEMPTS} times. Import it again.")
 
 
-def _attempt(job: _Job, sha: str, before: tuple[int, int], after: int | None, progress: Progress) -> dict:
+def _attempt(job: _Job, sha: str, before: tuple[int, int], after: int | None, progress: Progress) -> FileReport:
     lake, table = job.workspace.lake, job.contract.name
     attempt = 1 if after is None else after + 1
     duplicates = NO_DUPLICATES if after is None else _duplicates(job, after)
-    reasons, first = Counter(), {}
+    reasons, first = Counter[str](), dict[str, str]()
     with lake.part(table) as good, lake.part(QUARANTINE) as bad:
         for batch in job.source.batches():
-            checked, rejected = _split(batch, job.contract, duplicates)
-            good.write(checked)
+            kept, rejected = _split(batch, job.contract, duplicates)
+            good.write(kept)
+            bad.write(_quarantined(rejected, table, job.file, sha, attempt))
             for row in rejected:
                 reasons[row.reason] += 1
                 first.setdefault(row.reason, f"line {row.line}" if row.line else f"row {row.row}")
-            if rejected:
-                bad.write(_quarantined(rejected, table, job.file, sha, attempt))
             progress(job.file, good.rows + bad.rows)
         if not good.rows and not bad.rows:
             raise IngestError(f"{job.file} has no rows, only columns. Nothing was imported.")
         if _stamp(job.file) != before:
-            raise IngestError(
-                f"{job.file} changed while it was read. Nothing was imported; try again when it is still."
-            )
+            raise IngestError(f"{job.file} changed while it was read. Nothing was imported; try again.")
         # The order matters: the quarantine counts only once the good rows are in, see Lake.table.
         if bad.rows:
             lake.commit(bad, f"{table}:{sha}:{attempt}")
         if not lake.commit(good, sha, attempt=attempt, after=after):
-            return {"file": job.file, "already_imported": True}
-        return {"file": job.file, "rows": good.rows, "quarantined": bad.rows, "reasons": dict(reasons), "first": first}
+            return FileReport(job.file, already_imported=True)
+        return FileReport(job.file, good.rows, bad.rows, reasons=dict(reasons), first=first, ignored=job.ignored)
 
 
 def _duplicates(job: _Job, version: int) -> Duplicates:

@@ -14,6 +14,7 @@ from store.contract import Contract
 
 if TYPE_CHECKING:
     from ibis.backends.duckdb import Backend
+    from ibis.expr.types import Table
 
 ROW = "row number"
 
@@ -67,7 +68,7 @@ def find_duplicates(
         return Duplicates(_sorted_rows(in_file), _sorted_rows(in_table))
 
 
-def _sorted_rows(found) -> np.ndarray:
+def _sorted_rows(found: "Table") -> np.ndarray:
     return np.sort(found.select(ROW).to_pyarrow().column(ROW).to_numpy())
 
 

@@ -16,13 +16,13 @@ from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake import CommitProperties, DeltaTable, Field, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
-from deltalake.transaction import AddAction
+from deltalake.transaction import AddAction, RemoveAction
 
-from store.check import check
+from store.check import check, column_problem
 from store.contract import known_tables, load_contract
-from store.errors import LakeError
+from store.errors import LakeError, did_you_mean
 
 if TYPE_CHECKING:
     from ibis.backends.duckdb import Backend
@@ -70,6 +70,8 @@ class Part:
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Add rows; memory holds at most one row group."""
+        if not len(batch):
+            return
         self._waiting.append(batch)
         self.rows += len(batch)
         if sum(map(len, self._waiting)) >= ROWS_PER_GROUP:
@@ -112,6 +114,12 @@ class Lake:
         contract = load_contract(table)
         if self.landed(table, source) is not None:
             return 0
+        problem = column_problem(dict(zip(data.schema.names, data.schema.types, strict=True)), contract)
+        unknown = [name for name in data.schema.names if name not in contract.names]
+        if unknown:
+            problem = f"has the column {unknown[0]!r}, {table} has not.{did_you_mean(unknown[0], contract.names)}"
+        if problem:
+            raise LakeError(f"{source!r} {problem} Nothing was appended to {table}.")
         with self.part(table) as part:
             for batch in data.to_batches() if isinstance(data, pa.Table) else data:
                 checked = check(batch, contract)
@@ -196,6 +204,7 @@ class Lake:
             if after is not None and delta.version() != after:
                 raise TableMoved
             try:
+                _add_new_columns(delta, part)
                 delta.create_write_transaction(_adds(part), "append", delta.schema(), commit_properties=properties)
             except CommitFailedError:
                 time.sleep(random.uniform(0, 0.02 * (tries + 1)))
@@ -246,7 +255,20 @@ class Lake:
         return self._local.engine
 
 
-def _adds(part: Part) -> list[AddAction]:
+def _add_new_columns(delta: DeltaTable, part: Part) -> None:
+    """Give the table the columns that its contract gained since it was made; older rows have null there."""
+    there = {each.name: each.type for each in delta.schema().fields}
+    wanted = Schema.from_arrow(part.schema).fields
+    for each in wanted:
+        if each.type != there.get(each.name, each.type):
+            differ = f"is {there[each.name]} in the lake, {each.type} in the contract"
+            raise LakeError(f"{part.table}: the column {each.name!r} {differ}. Give the new column another name.")
+    new = [Field(each.name, each.type, nullable=True) for each in wanted if each.name not in there]
+    if new:
+        delta.alter.add_columns(new)
+
+
+def _adds(part: Part) -> list[AddAction | RemoveAction]:
     if not part.rows:
         return []
     stats = json.dumps({"numRecords": part.rows})

@@ -73,7 +73,8 @@ def open_source(path: Path) -> Source:
         raise IngestError(f"{path}: {found}, expected one of {', '.join(FORMATS)}. Convert or rename the file.")
     if not path.stat().st_size:
         raise IngestError(f"{path} is empty (0 bytes), expected rows. Export it again.")
-    return import_module(f"store.formats.{FORMATS[path.suffix.lower()]}").File(path)
+    source: Source = import_module(f"store.formats.{FORMATS[path.suffix.lower()]}").File(path)
+    return source
 
 
 def digest(path: Path) -> str:

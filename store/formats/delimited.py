@@ -1,7 +1,7 @@
 """CSV: commas, one header, double quotes, UTF-8 with or without a byte order mark."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,6 +13,8 @@ import pyarrow.csv
 
 from store.errors import IngestError
 from store.formats import BLOCK, BadRow, Batch
+
+Skip = Callable[[pyarrow.csv.InvalidRow], str]
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def _schema(names: tuple[str, ...]) -> pa.Schema:
     return pa.schema([(name, pa.string()) for name in names])
 
 
-def _open(path: Path, names: tuple[str, ...], skip) -> pyarrow.csv.CSVStreamingReader:
+def _open(path: Path, names: tuple[str, ...], skip: Skip) -> pyarrow.csv.CSVStreamingReader:
     return pyarrow.csv.open_csv(
         path,
         # One thread: only then does Arrow number the rows that it skips.

@@ -66,7 +66,7 @@ class Registry:
     def save_experiment(self, definition: str, *, id: str, name: str, owner: str | None = None) -> ExperimentRecord:
         """Register an experiment, or replace its definition; an earlier one stays in the audit."""
         now = datetime.now(UTC)
-        insert = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}[self._engine.dialect.name]
+        insert = sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
         with self._transaction() as session:
             new = insert(Experiment).values(
                 id=id, name=name, owner=owner, definition=definition, created_at=now, updated_at=now

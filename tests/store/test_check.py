@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pyarrow as pa
 import pytest
@@ -117,3 +117,9 @@ def test_types_that_would_need_a_guess_are_not_convertible() -> None:
     assert not convertible(pa.list_(pa.int64()), Column("x", "int64"))
     assert convertible(pa.dictionary(pa.int32(), pa.large_string()), Column("id", "string"))
     assert convertible(pa.int64(), Column("id", "string"))
+
+
+def test_a_number_is_not_taken_for_a_time_nor_a_fraction_for_a_name() -> None:
+    assert checked([1735689600], "timestamp")[0] == []
+    assert checked([1.5], "string")[0] == []
+    assert checked([date(2025, 1, 31)], "timestamp")[0] == [datetime(2025, 1, 31, tzinfo=UTC)]

@@ -5,8 +5,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
 
-from store import ContractError, LakeError, Workspace
+from store import ContractError, LakeError, Workspace, contract
 from store.lake import Lake
 
 NOON = datetime(2025, 1, 31, 12, tzinfo=UTC)
@@ -113,3 +114,46 @@ def test_a_commit_never_removes_its_own_file_nor_leaves_one_behind(workspace: Wo
         part.write(exposures("u3").to_batches()[0].cast(part.schema))
         assert not lake.commit(part, "day 1")
     assert sorted(map(str, (lake.path / "exposures").glob("*.parquet"))) == lake.files("exposures")
+
+
+def test_a_column_that_the_contract_does_not_know_stops_an_append(workspace: Workspace) -> None:
+    with pytest.raises(LakeError, match=r"'day 1' has the column 'arms', exposures has not\..* mean 'arm'"):
+        workspace.lake.append("exposures", exposures("u1").rename_columns({"arm": "arms"}), source="day 1")
+    assert workspace.lake.versions() == {}
+
+
+def test_numbers_are_never_taken_for_times(workspace: Workspace) -> None:
+    wrong = exposures("u1").drop_columns("time").append_column("time", pa.array([1735689600]))
+    with pytest.raises(LakeError, match=r"'time' as int64, expected timestamp \(UTC\)"):
+        workspace.lake.append("exposures", wrong, source="day 1")
+
+
+def test_a_contract_may_gain_a_column_and_older_rows_have_null_there(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = workspace.lake
+    lake.append("exposures", exposures("u1"), source="day 1")
+    old = (contract.FOLDER / "exposures.toml").read_text()
+    monkeypatch.setattr(contract, "FOLDER", tmp_path)
+    (tmp_path / "exposures.toml").write_text(old + '[columns.score]\ntype = "float64"\ndescription = "New."\n')
+    assert lake.table("exposures").score.to_pyarrow().to_pylist() == [None]
+    scored = exposures("u2").append_column("score", pa.array([0.5]))
+    assert lake.append("exposures", scored, source="day 2") == 1
+    assert dict(lake.table("exposures").select("unit_id", "score").to_pandas().values.tolist()) == {
+        "u1": pytest.approx(float("nan"), nan_ok=True),
+        "u2": 0.5,
+    }
+    names = [field.name for field in DeltaTable(lake.path / "exposures").schema().fields]
+    assert names == [*lake.table("exposures").columns]
+
+
+def test_a_contract_may_not_change_the_type_of_a_column(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace.lake.append("exposures", exposures("u1"), source="day 1")
+    monkeypatch.setattr(contract, "FOLDER", tmp_path)
+    text = '[columns.unit_id]\ntype = "int64"\nrequired = true\ndescription = "Now a number."\n'
+    (tmp_path / "exposures.toml").write_text(f'description = "Exposures."\n{text}')
+    with pytest.raises(LakeError, match=r"'unit_id' is .*string.* in the lake, .*long.* in the contract"):
+        workspace.lake.append("exposures", pa.table({"unit_id": [1]}), source="day 2")
+    assert len(list((workspace.lake.path / "exposures").glob("*.parquet"))) == 1

@@ -91,13 +91,13 @@ REFUSED = {
     "an Arrow column has another type": (
         "events.feather",
         arrow(unit_id=["u1"], time=[1735689600], kind=["view"]),
-        r"the column 'time' is int64, expected timestamp \(UTC\). Convert it",
+        r"has the column 'time' as int64, expected timestamp \(UTC\)\. Convert it",
     ),
     "an Arrow column is missing": ("events.arrow", arrow(unit_id=["u1"], kind=["view"]), "lacks the column 'time'"),
     "a column holds lists": (
         "events.arrow",
         arrow(unit_id=["u1"], time=["2025-01-01"], kind=[["view"]]),
-        "the column 'kind' is list<item: string>, expected string",
+        "has the column 'kind' as list<item: string>, expected string",
     ),
     "JSON is one list": ("events.jsonl", text('[{"unit_id": "u1"}]'), "the first row is not a JSON object. Write one"),
     "JSON never names a required key": (
@@ -167,3 +167,10 @@ def test_a_file_that_changes_while_it_is_read_is_refused(workspace: Workspace, t
     with pytest.raises(IngestError, match="changed while it was read"):
         import_files(workspace, "events", [file], append)
     assert workspace.lake.versions() == {}
+
+
+def test_a_fault_of_the_disk_is_told_as_such(workspace: Workspace, tmp_path: Path) -> None:
+    (file := tmp_path / "events.csv").write_text(GOOD)
+    (workspace.lake.path / "events").write_text("a file where the folder of the table belongs")
+    with pytest.raises(IngestError, match=r"File exists: .*lake/events'. Nothing of this file was imported"):
+        import_files(workspace, "events", [file])

@@ -74,7 +74,7 @@ def test_looks_and_the_audit_are_kept_for_ever_by_the_database_itself(url: str, 
 
 def test_a_look_needs_its_experiment(url: str) -> None:
     registry = a_registry(url)
-    with pytest.raises(RegistryError, match="'mens_mail' is not registered. Known: mens_email. Did you mean"):
+    with pytest.raises(RegistryError, match=r"'mens_mail' is not registered. Known: mens_email. Did you mean"):
         registry.save_look("mens_mail", readout="{}", verdict="ship", lake_versions={})
     with pytest.raises(RegistryError, match="'mens_mail' is not registered"):
         registry.experiment("mens_mail")
