@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.collect.files import INTEGERS, NUMBERS, TEXTS, Rows, literal, quote
+from analysis.collect.files import INTEGERS, NUMBERS, TEXTS, Rows, literal
 from analysis.collect.units import Units
 from analysis.errors import SourceError
 from analysis.metrics.metric import Array
@@ -81,7 +81,9 @@ def read_events(
         find = _finder(units.ids)
         batches = rows.stream(columns)
     else:
+        # The join drops events of unknown units, and of none.
         rows.refuse_holes((unit,), None)
+        scan.totals.last_event = rows.fetch({"last": f"max({columns['time']})"})["last"][0].as_py()
         find = None
         batches = _joined(rows, units, unit, columns)
     for batch in batches:

@@ -4,7 +4,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
-NUMBERS = (*INTEGERS, "UBIGINT", "HUGEINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "BOOLEAN")
+NUMBERS = (*INTEGERS, "UBIGINT", "HUGEINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "BOOLEAN", "NULL")
 TEXTS = ("VARCHAR", "ENUM", "UUID")
 
 
@@ -39,7 +39,7 @@ class Rows:
 
     def type(self, column: str) -> str:
         """The column's type without its parameters."""
-        return self.types[column].split("(")[0]
+        return self.types[column].split("(")[0].strip('"')
 
     def need(self, column: str, purpose: str) -> str:
         """The column as SQL; an error with the nearest name if it is not there."""
@@ -142,24 +142,24 @@ def translated(label: str) -> Iterator[None]:
         raise SourceError(f"{label}: cannot be read: {' '.join(text.split())[:300]}") from None
 
 
-@dataclass
 class Files:
-    """One DuckDB connection with the files of an experiment; a context that cleans up after itself."""
+    """The files of an experiment in one DuckDB, which a context closes unless it was given."""
 
-    con: "DuckDBPyConnection" = field(init=False)
-    folder: tempfile.TemporaryDirectory[str] = field(init=False)
-
-    def __enter__(self) -> "Files":
+    def __init__(self, con: "DuckDBPyConnection | None" = None) -> None:
         import duckdb
 
+        self.given = con is not None
         self.folder = tempfile.TemporaryDirectory(prefix="holdout-")
         # DuckDB itself and not Ibis: connecting through Ibis costs half as much CPU as scanning 20 million rows.
-        self.con = duckdb.connect(config={"memory_limit": "1GB", "temp_directory": self.folder.name})
+        self.con = con or duckdb.connect(config={"memory_limit": "1GB", "temp_directory": self.folder.name})
         self.con.execute("SET TimeZone = 'UTC'")
+
+    def __enter__(self) -> "Files":
         return self
 
     def __exit__(self, *wrong: object) -> None:
-        self.con.close()
+        if not self.given:
+            self.con.close()
         self.folder.cleanup()
 
     def open(self, path: Path, name: str, texts: tuple[str, ...] = (), query: str | None = None) -> Rows:

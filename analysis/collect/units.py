@@ -1,6 +1,5 @@
 """Units: who is in which arm since when, with segments and covariates, as dense arrays."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 

@@ -1,0 +1,233 @@
+"""The same scan as plain, engine-neutral Ibis expressions: slow, and easy to believe.
+
+It is the reference that the fast local path is tested against. It joins every unit with every look, which the fast path
+must never do. It trusts that the facts are well formed: the fast path is the one that refuses.
+"""
+
+import operator
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from itertools import combinations_with_replacement
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analysis.collect.facts import facts_of
+from analysis.collect.files import Files
+from analysis.collect.units import NONE, column_variables, missing
+from analysis.collected import Collected
+from analysis.experiment import Experiment
+from analysis.metrics.metric import Array
+from analysis.moments import Moments
+from analysis.readout import Segment
+from analysis.variables import Variable
+
+if TYPE_CHECKING:
+    from ibis.expr.types import BooleanValue, Column, NumericValue, Table
+
+INSTANT = "timestamp('UTC', 6)"
+
+
+def collect_plain(experiment: Experiment, workspace: Any = None) -> Collected:
+    """What `collect` returns for a table, exposures and events, or the lake, at daily looks."""
+    import ibis
+
+    engine = ibis.duckdb.connect()
+    with Files(engine.con) as files:
+        facts = facts_of(experiment, workspace, files)
+        exposures = _kept(_exposures(experiment, engine.table(facts.units.name)))
+        events = _kept(_events(experiment, engine.table(facts.events.name))) if facts.events else None
+        return collect_tables(experiment, exposures, events)
+
+
+def collect_tables(experiment: Experiment, exposures: "Table", events: "Table | None") -> Collected:
+    """Moments of exposures (unit, arm, time?, segment_k, value_k) and events (unit, time, and their own columns)."""
+    import ibis
+
+    timed = "time" in exposures.columns
+    seen = exposures.group_by("unit").agg(arms=exposures.arm.nunique(), one_arm=exposures.arm.min())
+    order = [c for c in exposures.columns if c not in ("unit", "arm")]
+    order = sorted(order, key=lambda c: (c != "time", not c.startswith("segment"), c))
+    ranked = exposures.mutate(rank=ibis.row_number().over(group_by="unit", order_by=order or "arm"))
+    firsts = _kept(ranked.filter(ranked["rank"] == 0).drop("rank").join(seen, "unit"))
+    alone = firsts.filter(firsts.arms == 1)
+    units = _kept(alone.filter(alone.arm.isin(experiment.arms)).drop("arms", "one_arm"))
+    ends = _ends(exposures, units, events) if timed else (None,)
+    unknown = _companions(experiment, units)
+    variables = (*experiment.variables, *unknown)
+    values = _kept(_values(experiment, units, events, ends, variables))
+    caps = _caps(values.filter(values.look == len(ends) - 1), variables)
+    values = values.mutate(
+        **{f"v{variables.index(v)}": _least(values[f"v{variables.index(v)}"], c) for v, c in caps.items()}
+    )
+    segments, moments = _moments(experiment, _kept(values), variables, len(ends))
+    others = alone.filter(~alone.arm.isin(experiment.arms)).arm.value_counts(name="units").to_pyarrow().to_pylist()
+    crossed = firsts.filter(firsts.arms > 1)
+    return Collected(
+        arms=experiment.arms,
+        segments=segments,
+        looks=ends,
+        moments=moments,
+        crossed=np.array([float(crossed.filter(crossed.time < e).count().execute()) if e else 0.0 for e in ends]),
+        left_out={row["arm"]: row["units"] for row in others},
+        last_exposure=_latest(exposures) if timed else None,
+        last_event=_latest(events) if events is not None else None,
+        caps={variable.name: cap for variable, cap in caps.items()},
+    )
+
+
+def _kept(table: "Table") -> "Table":
+    """The table, computed once."""
+    from ibis.util import gen_name
+
+    return table.get_backend().create_table(gen_name("holdout"), table, temp=True)
+
+
+def _exposures(experiment: Experiment, table: "Table") -> "Table":
+    columns = {"unit": _text(table[experiment.unit]), "arm": _text(table[experiment.arm])}
+    clock = experiment.source.time
+    columns |= {"time": table[clock].cast(INSTANT)} if clock else {}
+    columns |= {f"segment_{k}": _text(table[name]).fill_null(NONE) for k, name in enumerate(experiment.segments)}
+    for k, variable in enumerate(column_variables(experiment)):
+        number = table[str(variable.value)].cast("float64")
+        columns[f"value_{k}"] = number.isnan().ifelse(None, number)
+    return table.select(**columns)
+
+
+def _events(experiment: Experiment, table: "Table") -> "Table":
+    clock = experiment.source.time or "time"
+    return table.mutate(unit=_text(table[experiment.unit]), time=table[clock].cast(INSTANT))
+
+
+def _text(column: "Column") -> "Column":
+    return column.cast("int64").cast("string") if column.type().is_floating() else column.cast("string")
+
+
+def _ends(exposures: "Table", units: "Table", events: "Table | None") -> tuple[datetime, ...]:
+    """End of each UTC day, from the first exposure of a unit that counts to its last fact."""
+    facts = [exposures.semi_join(units, "unit")] + ([] if events is None else [events.semi_join(units, "unit")])
+    first = units.time.min().execute()
+    last = max(moment for moment in map(_latest, facts) if moment is not None)
+    day = datetime(first.year, first.month, first.day, tzinfo=UTC)
+    return tuple(day + timedelta(days=k + 1) for k in range((last - day).days + 1))
+
+
+def _latest(table: "Table") -> datetime | None:
+    rows = table.agg(last=table.time.max().cast("string")).to_pyarrow().to_pylist()
+    return rows[0]["last"] and datetime.fromisoformat(rows[0]["last"]).astimezone(UTC)
+
+
+def _companions(experiment: Experiment, units: "Table") -> tuple[Variable, ...]:
+    columns = enumerate(column_variables(experiment))
+    return tuple(missing(v) for k, v in columns if units[f"value_{k}"].isnull().any().execute())
+
+
+def _values(
+    experiment: Experiment,
+    units: "Table",
+    events: "Table | None",
+    ends: tuple[Any, ...],
+    variables: tuple[Variable, ...],
+) -> "Table":
+    """One row for each look and unit in it: arm, segment_k, and the variables as v0, v1, …"""
+    import ibis
+
+    looks = ibis.memtable({"look": list(range(len(ends))), "end": list(ends)}, schema={"look": "int64", "end": INSTANT})
+    present = units.join(looks, units.time < looks.end) if ends[0] else units.cross_join(looks.drop("end"))
+    columns = column_variables(experiment)
+    fixed = {
+        f"v{k}": present[f"value_{columns.index(v)}"].fill_null(0.0)
+        if not v.missing
+        else present[f"value_{columns.index(Variable(v.value))}"].isnull().cast("float64")
+        for k, v in enumerate(variables)
+        if v.aggregation is None
+    }
+    present = present.mutate(**fixed)
+    if len(fixed) == len(variables):
+        return present
+    moving = {f"v{k}": v for k, v in enumerate(variables) if v.aggregation is not None}
+    if events is None:
+        return present.mutate(**{name: ibis.literal(0.0) for name in moving})
+    events = events.rename(holdout_unit="unit", holdout_time="time")
+    both = present.select("look", "unit", "end", "time").join(
+        events, [present.unit == events.holdout_unit, events.holdout_time < present.end]
+    )
+    totals = both.group_by("look", "unit").agg(**{name: _aggregate(both, v) for name, v in moving.items()})
+    joined = present.left_join(totals, ["look", "unit"])
+    return joined.mutate(**{name: joined[name].fill_null(0.0) for name in moving})
+
+
+def _aggregate(both: "Table", variable: Variable) -> "NumericValue":
+    """The aggregate of the unit's events that are in the window and fulfil the filters."""
+    kept = reduce(operator.and_, [_equals(both[c], wanted) for c, wanted in variable.where], _inside(both, variable))
+    if variable.value is None:
+        count = both.count(where=kept)
+        return ((count > 0) if variable.aggregation == "any" else count).cast("float64")
+    value = both[variable.value].cast("float64")
+    if variable.aggregation == "any":
+        return (both.count(where=kept & (value != 0) & ~value.isnan()) > 0).cast("float64")
+    return value.max(where=kept) if variable.aggregation == "max" else value.sum(where=kept)
+
+
+def _inside(both: "Table", variable: Variable) -> "BooleanValue":
+    import ibis
+
+    time, first = both.holdout_time, both.time
+    length = ibis.interval(microseconds=round((variable.days or 0) * 86_400_000_000))
+    if variable.pre:
+        return (time < first) & (time >= first - length)
+    return time >= first if variable.days is None else (time >= first) & (time <= first + length)
+
+
+def _equals(column: "Column", wanted: Any) -> "BooleanValue":
+    if column.type().is_string():
+        return column == (str(wanted).lower() if isinstance(wanted, bool) else str(wanted))
+    return column.cast("float64") == float(wanted)
+
+
+def _caps(values: "Table", variables: tuple[Variable, ...]) -> dict[Variable, float]:
+    caps = {}
+    for k, variable in enumerate(variables):
+        if variable.cap is not None:
+            quantile = variable.cap.quantile
+            caps[variable] = float(values[f"v{k}"].quantile(quantile).execute()) if quantile else variable.cap.value
+    return caps
+
+
+def _least(value: "NumericValue", cap: float) -> "NumericValue":
+    import ibis
+
+    return ibis.least(value, cap)
+
+
+def _moments(
+    experiment: Experiment, values: "Table", variables: tuple[Variable, ...], looks: int
+) -> tuple[tuple[Segment | None, ...], Moments]:
+    """Moments in cells (looks, segments, arms), in two passes: means first, then centred products."""
+    import ibis
+
+    p = len(variables)
+    parts: list[tuple[Array, Array, Array]] = []
+    segments: list[Segment | None] = []
+    for level in (None, *(f"segment_{k}" for k in range(len(experiment.segments)))):
+        values = values.mutate(level=ibis.literal("") if level is None else values[level])
+        by = ["look", "level", "arm"]
+        means = values.group_by(by).agg(n=values.count(), **{f"m{k}": values[f"v{k}"].mean() for k in range(p)})
+        gaps = values.join(means, by)
+        gaps = gaps.mutate(**{f"g{k}": gaps[f"v{k}"] - gaps[f"m{k}"] for k in range(p)})
+        pairs = list(combinations_with_replacement(range(p), 2))
+        sums = {f"c{i}_{j}": (gaps[f"g{i}"] * gaps[f"g{j}"]).sum() for i, j in pairs}
+        rows = gaps.group_by(by).agg(n=gaps.n.max(), **{f"m{k}": gaps[f"m{k}"].max() for k in range(p)}, **sums)
+        table = rows.to_pyarrow().to_pylist()
+        names = sorted({row["level"] for row in table})
+        shape = (looks, len(names), len(experiment.arms))
+        n, mean, cross = np.zeros(shape), np.zeros((*shape, p)), np.zeros((*shape, p, p))
+        for row in table:
+            cell = (row["look"], names.index(row["level"]), experiment.arms.index(row["arm"]))
+            n[cell], mean[cell] = row["n"], [row[f"m{k}"] for k in range(p)]
+            for i, j in pairs:
+                cross[(*cell, i, j)] = cross[(*cell, j, i)] = row[f"c{i}_{j}"]
+        parts.append((n, mean, cross))
+        segments += [None if level is None else Segment(experiment.segments[int(level[8:])], name) for name in names]
+    n, mean, cross = (np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True))
+    return tuple(segments), Moments(variables, n, mean, cross)

@@ -1,0 +1,86 @@
+"""The fast local path and the plain Ibis expression return the same, whatever the facts look like."""
+
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from analysis import Experiment
+from analysis.collect import collect
+from analysis.collect.plain import collect_plain
+from analysis.collected import Collected
+from facts import a_parquet, an_experiment_file
+
+START = datetime(2026, 3, 1, 22, tzinfo=UTC)
+METRICS = (
+    'id = "revenue"\nkind = "mean"\nvalue = "revenue"\ncovariates = { window_days = 1.5 }\ncap = { quantile = 0.8 }',
+    'id = "orders"\nkind = "count"\nwhere = { is_order = 1 }\nwindow_days = 1\ncap = { value = 1 }',
+    'id = "buyers"\nkind = "proportion"\nvalue = "revenue"\nwhere = { kind = "buy" }\ncovariates = { window_days = 2 }',
+    'id = "top"\nkind = "mean"\nvalue = "revenue"\naggregation = "max"\ncovariates = ["age"]',
+    'id = "low"\nkind = "mean"\nvalue = "revenue"\naggregation = "max"\nwhere = { kind = "buy" }\ncap = { value = -1 }',
+    'id = "ratio"\nkind = "ratio"\nvalue = "revenue"\ncovariates = { window_days = 1 }\n'
+    'denominator = { aggregation = "count", where = { kind = "look" } }',
+)
+
+
+def same(fast: Collected, plain: Collected) -> None:
+    """Asserts that two scans saw the same."""
+    for name in ("arms", "segments", "looks", "left_out", "last_exposure", "last_event"):
+        assert getattr(fast, name) == getattr(plain, name), name
+    assert fast.moments.variables == plain.moments.variables
+    np.testing.assert_array_equal(fast.crossed, plain.crossed)
+    np.testing.assert_array_equal(fast.moments.n, plain.moments.n)
+    assert fast.caps == pytest.approx(plain.caps, rel=1e-12)
+    np.testing.assert_allclose(fast.moments.mean, plain.moments.mean, rtol=1e-9, atol=1e-12)
+    spread = np.sqrt(np.diagonal(plain.moments.cross, axis1=-2, axis2=-1))
+    slack = 1e-9 * spread[..., :, None] * spread[..., None, :] + 1e-12
+    assert (np.abs(fast.moments.cross - plain.moments.cross) <= slack).all()
+
+
+def files(folder: Path, exposures: dict[str, Any], events: dict[str, Any], *metrics: str, **plan: str) -> Experiment:
+    a_parquet(folder / "exposures.parquet", exposures)
+    a_parquet(folder / "events.parquet", events)
+    return an_experiment_file(folder, 'exposures = "exposures.parquet"\nevents = "events.parquet"', *metrics, **plan)
+
+
+def hours(many: list[int]) -> list[datetime]:
+    return [START + timedelta(hours=hour) for hour in many]
+
+
+exposure = st.tuples(
+    st.integers(0, 9),
+    st.sampled_from("aaabbbc"),
+    st.integers(0, 60),
+    st.sampled_from(["x", "y", None]),
+    st.sampled_from(["u", "v"]),
+    st.sampled_from([1.5, 30.0, None]),
+)
+event = st.tuples(
+    st.integers(0, 11), st.integers(-60, 90), st.sampled_from(["buy", "look", None]), st.sampled_from([0, 1, None]),
+    st.sampled_from([0.0, 2.5, 7.0, -3.0, None]),
+)  # fmt: skip
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+@given(st.lists(exposure, max_size=25), st.lists(event, min_size=1, max_size=60), st.booleans())
+def test_fast_scan_equals_plain_scan_on_small_experiments(
+    exposures: list[tuple[Any, ...]], events: list[tuple[Any, ...]], whole: bool
+) -> None:
+    exposures = [(20, "a", 3, "x", "u", 2.0), (21, "b", 30, "y", "v", None), *exposures]
+    unit, arm, hour, place, device, age = zip(*exposures, strict=True)
+    who, when, kind, is_order, revenue = zip(*events, strict=True)
+    name = (lambda ids: list(ids)) if whole else (lambda ids: [f"u{k}" for k in ids])
+    with tempfile.TemporaryDirectory() as folder:
+        experiment = files(
+            Path(folder),
+            {"unit": name(unit), "arm": arm, "time": hours(hour), "place": place, "device": device, "age": age},
+            {"unit": name(who), "time": hours(when), "kind": kind, "is_order": is_order, "revenue": revenue},
+            *METRICS,
+            segments='["place", "device"]',
+        )
+        same(collect(experiment), collect_plain(experiment))
