@@ -1,5 +1,6 @@
 """What the store raises: one root, one subclass a part."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -39,3 +40,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     close = get_close_matches(name.casefold(), by_fold, n=1, cutoff=0.5)
     listed = f" Known: {', '.join(names)}." if names else ""
     return f"{listed} Did you mean {by_fold[close[0]]!r}?" if close else listed
+
+
+def one_line(error: BaseException) -> str:
+    """A library's message without colours, arrows and line ends."""
+    return " ".join(re.sub(r"\x1b\[[\d;]*m|↳", " ", str(error)).split()).rstrip(".")

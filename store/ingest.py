@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from store.check import check, column_problem
 from store.contract import Contract, load_contract
-from store.errors import IngestError, LakeError
+from store.errors import IngestError, LakeError, one_line
 from store.formats import BadRow, Batch, Source, digest, open_source
 from store.keys import Duplicates, find_duplicates
 from store.lake import ATTEMPTS, QUARANTINE, QUARANTINE_SCHEMA, TableMoved
@@ -61,7 +61,8 @@ class ImportReport:
     def summary(self) -> str:
         """Lines for a person: how many rows came into the table, how many did not, why, and where those are."""
         lines = [each.summary() for each in self.files]
-        lines.append(f"{self.table}: {self.rows:,} rows imported, {self.quarantined:,} quarantined")
+        if len(self.files) > 1:
+            lines.append(f"{self.table}: {self.rows:,} rows imported, {self.quarantined:,} quarantined")
         if self.quarantined:
             lines.append(f"Bad rows are in the table {QUARANTINE!r} ({self.quarantine}) with file, row and reason.")
         return "\n".join(lines)
@@ -90,7 +91,7 @@ def import_files(
         jobs = [_job(workspace, contract, Path(file)) for file in files]
         reports = [_import(job, progress or (lambda file, rows: None)) for job in jobs]
     except OSError as error:
-        raise IngestError(f"{error}. Nothing of this file was imported; mend that and import again.") from error
+        raise IngestError(f"the import into {table} stopped: {one_line(error)}. Doing it again is safe.") from error
     if not jobs:
         raise IngestError(f"no file to import into {table}. Name one or more.")
     return ImportReport(table, tuple(reports), workspace.lake.path / QUARANTINE)

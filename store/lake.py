@@ -22,7 +22,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from store.check import check, column_problem
 from store.contract import known_tables, load_contract
-from store.errors import LakeError, did_you_mean
+from store.errors import LakeError, did_you_mean, one_line
 
 if TYPE_CHECKING:
     from ibis.backends.duckdb import Backend
@@ -61,6 +61,7 @@ class Part:
     file: Path
     schema: pa.Schema
     rows: int = 0
+    committed: bool = False
     _waiting: list[pa.RecordBatch] = field(default_factory=list)
 
     @cached_property
@@ -176,7 +177,8 @@ class Lake:
         try:
             yield part
         finally:
-            if part.file.exists() and not self._owns(part):
+            # A commit may land and still raise, or be interrupted after it: only the table knows.
+            if not part.committed and part.file.exists() and not self._owns(part):
                 part.close()
                 part.file.unlink()
 
@@ -208,7 +210,12 @@ class Lake:
                 delta.create_write_transaction(_adds(part), "append", delta.schema(), commit_properties=properties)
             except CommitFailedError:
                 time.sleep(random.uniform(0, 0.02 * (tries + 1)))
+            except DeltaError as error:
+                raise LakeError(
+                    f"{part.table}: the commit failed. {one_line(error)}. Doing it again is safe."
+                ) from error
             else:
+                part.committed = True
                 return True
         raise LakeError(f"{part.table}: {ATTEMPTS} tries to commit met other writers. Nothing was appended; try again.")
 
@@ -225,7 +232,9 @@ class Lake:
             return DeltaTable(folder, version=version)
         except DeltaError as error:
             newest = DeltaTable(folder).version()
-            raise LakeError(f"{table}: version {version} cannot be read; there are 0 to {newest}. ({error})") from None
+            raise LakeError(
+                f"{table}: version {version} cannot be read; there are 0 to {newest}. ({one_line(error)})"
+            ) from None
 
     def _created(self, table: str) -> DeltaTable:
         """The table, made empty if need be; of two that make it at once one wins and both read the same."""
