@@ -119,6 +119,8 @@ def _equals(rows: Rows, column: str, wanted: Scalar) -> str:
     if kind in TEXTS:
         text = str(wanted).lower() if isinstance(wanted, bool) else str(wanted)
         return f"CAST({name} AS VARCHAR) = {literal(text)}"
+    if kind == "NULL":
+        return "false"
     if kind in NUMBERS and not isinstance(wanted, str):
         return f"CAST({name} AS DOUBLE) = {float(wanted)!r}"
     raise SourceError(

@@ -1,5 +1,7 @@
 """Opens an experiment's files behind DuckDB: CSV, Parquet or a zip with one CSV; errors name file, column and row."""
 
+import csv
+import gzip
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -103,11 +105,13 @@ class Rows:
 
     def refuse(self, condition: str, column: str, problem: str, remedy: str) -> None:
         """Raises if any row fulfils `condition`: says how many, and shows the first."""
-        count = self.con.execute(f"SELECT count(*) FROM {quote(self.name)} WHERE {condition}").fetchall()[0][0]
+        # A cursor, because a stream of batches may still be open.
+        con = self.con.cursor()
+        count = con.execute(f"SELECT count(*) FROM {quote(self.name)} WHERE {condition}").fetchall()[0][0]
         if not count:
             return
         numbered = f"SELECT row_number() OVER () AS holdout_row, * FROM {quote(self.name)}"
-        row, value = self.con.execute(
+        row, value = con.execute(
             f"SELECT holdout_row, {quote(column)} FROM ({numbered}) WHERE {condition} ORDER BY holdout_row LIMIT 1"
         ).fetchall()[0]
         shown = "" if value is None else f", {value!r}"
@@ -152,7 +156,8 @@ class Files:
         self.folder = tempfile.TemporaryDirectory(prefix="holdout-")
         # DuckDB itself and not Ibis: connecting through Ibis costs half as much CPU as scanning 20 million rows.
         self.con = con or duckdb.connect(config={"memory_limit": "1GB", "temp_directory": self.folder.name})
-        self.con.execute("SET TimeZone = 'UTC'")
+        for scope in ("", "GLOBAL "):
+            self.con.execute(f"SET {scope}TimeZone = 'UTC'")
 
     def __enter__(self) -> "Files":
         return self
@@ -212,12 +217,23 @@ class Files:
         return self._csv(path, path, texts)
 
     def _csv(self, path: Path, shown: Path, texts: tuple[str, ...]) -> str:
-        with translated(str(shown)):
-            options = f"{literal(path)}, header = true"
-            found = self.con.execute(f"DESCRIBE SELECT * FROM read_csv({options})").fetchall()
-            kept = ", ".join(f"{literal(name)}: 'VARCHAR'" for name, *_ in found if name in texts)
-            types = f", types = {{{kept}}}" if kept else ""
-        return f"read_csv({options}, sample_size = -1{types})"
+        """Reads a CSV with types found from all its rows, or says which line is wrong."""
+        import duckdb
+
+        names, delimiter = _header(path, shown)
+        options = f"{literal(path)}, header = true, delim = {literal(delimiter)}, quote = '\"', escape = '\"'"
+        kept = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names if name in texts)
+        types = f", types = {{{kept}}}" if kept else ""
+        source = f"read_csv({options}, skip = 0, comment = '', sample_size = -1{types})"
+        try:
+            self.con.execute(f"DESCRIBE SELECT * FROM {source}")
+        except duckdb.Error:
+            columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
+            with translated(str(shown)):
+                plain = f"read_csv({options}, auto_detect = false, columns = {{{columns}}})"
+                self.con.execute(f"SELECT count(COLUMNS(*)) FROM {plain}").fetchall()
+                raise
+        return source
 
     def _unzipped(self, path: Path) -> Path:
         try:
@@ -228,3 +244,17 @@ class Files:
                 return Path(archive.extract(names[0], self.folder.name))
         except zipfile.BadZipFile:
             raise SourceError(f"{path}: is not a whole zip file; fetch it again.") from None
+
+
+def _header(path: Path, shown: Path) -> tuple[list[str], str]:
+    """Column names of a CSV, and what separates them."""
+    unpacked = gzip.open if path.suffix == ".gz" else open
+    try:
+        with unpacked(path, "rt", encoding="utf-8-sig", newline="") as file:
+            line = file.readline().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise SourceError(f"{shown}: is not UTF-8 text; save the file as UTF-8.") from None
+    except (OSError, EOFError):
+        raise SourceError(f"{shown}: is not a whole gzip file; fetch it again.") from None
+    delimiter = max(",;\t|", key=line.count)
+    return next(csv.reader([line], delimiter=delimiter), []), delimiter

@@ -180,8 +180,8 @@ def _inside(both: "Table", variable: Variable) -> "BooleanValue":
 
 
 def _equals(column: "Column", wanted: Any) -> "BooleanValue":
-    if column.type().is_string():
-        return column == (str(wanted).lower() if isinstance(wanted, bool) else str(wanted))
+    if column.type().is_string() or column.type().is_null():
+        return column.cast("string") == (str(wanted).lower() if isinstance(wanted, bool) else str(wanted))
     return column.cast("float64") == float(wanted)
 
 

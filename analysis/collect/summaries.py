@@ -173,7 +173,7 @@ def _cells(label: str, summaries: list[Summary]) -> dict[tuple[Any, ...], Summar
     for s in summaries:
         if not 0 <= s.count < np.inf or (not np.isfinite(s.mean) and s.count > 0) or s.variance < 0:
             raise SourceError(
-                f"{label}: {s} has count {s.count:g}, mean {s.mean:g} and variance {s.variance:g}; a count and a variance "
+                f"{label}: {s} has count {s.count:g}, mean {s.mean:g}, variance {s.variance:g}; count and variance "
                 "must be 0 or more, a mean must be a number."
             )
         known = cells.setdefault((s.time, s.segment, s.arm, s.metric), s)

@@ -160,9 +160,10 @@ def _refuse_duplicates(rows: Rows, unit: str, column: str) -> None:
     ).fetchall()
     if found:
         name, count = found[0]
+        many = "1 unit has" if len(found) == 1 else f"{len(found)} units have"
         raise SourceError(
-            f"{rows.label}: {len(found)} units have more than one row, such as {column} = {name!r} with {count}; a table "
-            "has one row a unit. Group or filter the rows with `query`, or give exposures and events."
+            f"{rows.label}: {many} more than one row, such as {column} = {name!r} with {count}; a table has one row "
+            "a unit. Group or filter the rows with `query`, or give exposures and events."
         )
 
 
@@ -261,7 +262,7 @@ def _segments(experiment: Experiment, rows: Rows, data: Any, row: NDArray[Any]) 
         labels = Labels.of(data[f"segment_{k}"].chunks, NONE).take(row)
         if len(labels.names) > LEVELS:
             raise SourceError(
-                f"{rows.label}: segment column {dimension!r} has {len(labels.names)} values, expected {LEVELS} or fewer; "
+                f"{rows.label}: segment {dimension!r} has {len(labels.names)} values, expected at most {LEVELS}; "
                 "group them, or leave it out of segments."
             )
         segments[dimension] = labels
