@@ -6,10 +6,13 @@ import streamlit as st
 
 from dashboard.pages_list import PageFile, page_files
 
+ICON = str(Path(__file__).with_name("icon.svg"))
+
 
 def main() -> None:
     """Runs the page that the address names."""
-    st.set_page_config(page_title="Holdout", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
+    st.set_page_config(page_title="Holdout", page_icon=ICON, layout="wide")
+    st.logo(ICON, size="small")
     groups: dict[str, list[st.Page]] = {}
     for file in page_files():
         groups.setdefault(file.group, []).append(_page(file))

@@ -1,5 +1,6 @@
 """The dashboard as one ASGI application: pages, /api/health, compression and a warm start."""
 
+import asyncio
 import gc
 import importlib
 import logging
@@ -17,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from dashboard import static_files
 from dashboard.parts.palette import options
 
 SCRIPT = Path(__file__).with_name("app.py")
@@ -80,7 +82,9 @@ async def warm(app: Any) -> AsyncIterator[None]:
         importlib.import_module(module)
     gc.collect()
     gc.freeze()
+    compressing = asyncio.get_running_loop().run_in_executor(None, static_files.warm)
     yield
+    await compressing
 
 
 async def health(request: Request) -> JSONResponse:
@@ -110,7 +114,11 @@ app = st.App(
     SCRIPT,
     lifespan=warm,
     routes=[Route("/api/health", health)],
-    middleware=[Middleware(SecurityHeaders), Middleware(GZipMiddleware, minimum_size=1024, compresslevel=6)],
+    middleware=[
+        Middleware(SecurityHeaders),
+        Middleware(static_files.StaticFiles),
+        Middleware(GZipMiddleware, minimum_size=1024),
+    ],
     on_script_error=on_script_error,
 )
 

@@ -17,6 +17,11 @@ def page() -> None:
     """Every term with an anchor, so that /definitions#lift leads to it."""
     st.title("Definitions", anchor=False)
     st.caption("Every term that the pages use, in plain words.")
+    with st.container(width=760):
+        _terms()
+
+
+def _terms() -> None:
     for group in tomllib.loads(FILE.read_text("utf-8"))["group"]:
         st.header(group["title"], anchor=False)
         for term in group["term"]:

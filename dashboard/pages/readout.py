@@ -72,14 +72,14 @@ def _draw(saved: source.Saved) -> None:
     if blocked:
         st.caption("Greyed: the comparison is broken, so these lifts are for finding the cause only.")
     if len(picks.treatments(readout)) > 1:
-        show(forest.arms(readout, unadjusted=unadjusted, muted=blocked), key="arms", arm=_choose("arm"))
+        show(forest.arms(readout, arm, unadjusted=unadjusted, muted=blocked), key="arms", arm=_choose("arm"))
     show(forest.table(readout, arm, unadjusted=unadjusted, muted=blocked), key="forest", metric=_choose("metric"))
     metric = _metric(readout)
     chart = st.container()
     _segments(readout, metric, arm, blocked)
     _methods(readout)
     with chart:
-        _looks(readout, metric, arm)
+        _looks(readout, metric, arm, blocked)
 
 
 def _top(saved: source.Saved) -> str:
@@ -90,14 +90,22 @@ def _top(saved: source.Saved) -> str:
         st.title(design.name, anchor=False, width="content")
         with st.container(horizontal=True, vertical_alignment="center", width="content"):
             st.badge(words.progress(look, readout.looks, design), color="gray")
+            arm = _arm(readout)
             with st.popover("Share"):
                 _share(saved)
-    arms, arm = picks.treatments(readout), picks.lead_arm(readout)
-    if len(arms) > 1:
-        arm = st.selectbox("Arm", arms, index=arms.index(arm), key="arm", bind="query-params", width=320)
     top = verdict.summary_line(readout) + verdict.card(readout, arm) + health.strip(look, design)
     show(top, key="top")
     return arm
+
+
+def _arm(readout: Readout) -> str:
+    """The treatment arm to read, from the address; not asked where there is only one."""
+    arms, lead = picks.treatments(readout), picks.lead_arm(readout)
+    if len(arms) == 1:
+        return lead
+    return st.selectbox(
+        "Arm", arms, index=arms.index(lead), key="arm", bind="query-params", label_visibility="collapsed", width=220
+    )
 
 
 def _share(saved: source.Saved) -> None:
@@ -115,7 +123,7 @@ def _link(saved: source.Saved) -> str:
 
 
 def _csv(readout: Readout) -> str:
-    rows = forest.csv_rows(readout, readout.looks[-1])
+    rows = forest.csv_rows(readout.looks[-1])
     file = io.StringIO()
     writer = csv.DictWriter(file, rows[0].keys() if rows else ["metric"])
     writer.writeheader()
@@ -148,7 +156,7 @@ def _metric(readout: Readout) -> str:
     return metric
 
 
-def _looks(readout: Readout, metric: str, arm: str) -> None:
+def _looks(readout: Readout, metric: str, arm: str, blocked: bool) -> None:
     points, plan = picks.history(readout, metric, arm), picks.plans(readout)[metric]
     if len(points) < 2:
         st.caption("There is one look, so there is no course over time to show.")
@@ -158,7 +166,7 @@ def _looks(readout: Readout, metric: str, arm: str) -> None:
         return
     import plotly.graph_objects as go
 
-    figure = go.Figure(looks.figure(points, plan, palette(st.context.theme.type)), _validate=False)
+    figure = go.Figure(looks.figure(points, palette(st.context.theme.type), blocked=blocked), _validate=False)
     config = {"displayModeBar": False, "responsive": True}
     st.plotly_chart(figure, key="looks", config=config, alt=looks.alt(points, plan))
 

@@ -13,8 +13,7 @@ def table(readout: Readout, arm: str, *, unadjusted: bool, muted: bool = False) 
     shown = [(plan, effects[plan.id]) for plan in plans.values() if plan.id in effects]
     if not shown:
         return '<p class="line">This look has no effects for this arm.</p>'
-    shared = _axis([effect for _, effect in shown], [plan for plan, _ in shown])
-    body, role = "", ""
+    shared, body, role = _axis(readout, arm), "", ""
     for plan, effect in shown:
         if plan.role != role:
             role = plan.role
@@ -22,40 +21,43 @@ def table(readout: Readout, arm: str, *, unadjusted: bool, muted: bool = False) 
         body += _row(plan, effect, shared, unadjusted=unadjusted, name=_name(plan))
     adjusted = any(effect.adjustment for _, effect in shown)
     heads = ("Metric", f"{readout.design.control} → {arm}")
-    return _frame(body, shared, heads, words.level(shown[0][1]), muted) + _legend(
-        shown, adjusted and unadjusted, adjusted
-    )
+    framed = _frame(body, shared, heads, words.level(shown[0][1]), muted)
+    return framed + _legend(shown, adjusted and unadjusted, adjusted)
 
 
-def arms(readout: Readout, *, unadjusted: bool, muted: bool = False) -> str:
+def arms(readout: Readout, chosen: str, *, unadjusted: bool, muted: bool = False) -> str:
     """The primary metric of every treatment arm, each with what the rule says of it."""
     look, plan = readout.looks[-1], picks.primary(readout)
     found = [(arm, picks.effect_of(look, plan.id, arm)) for arm in picks.treatments(readout)]
     shown = [(arm, effect) for arm, effect in found if effect is not None]
     if not shown:
         return ""
-    shared = _axis([effect for _, effect in shown], [plan])
-    body = ""
+    shared, body = _axis(readout, chosen), ""
     for arm, effect in shown:
         word = words.CALLS[picks.decided(readout, arm).verdict]
-        name = (
-            f'<button type="button" data-event="arm" data-value="{html.text(arm)}">{html.text(arm)}</button>'
-            f"<small>{html.text(word.text)}</small>"
+        current = ' aria-current="true"' if arm == chosen else ""
+        button = (
+            f'<button type="button" data-event="arm" data-value="{html.text(arm)}"{current}>{html.text(arm)}</button>'
         )
+        name = f"{button}<small>{html.text(word.text)}</small>"
         body += _row(plan, effect, shared, unadjusted=unadjusted, name=name)
     heads = (f"{plan.name} by arm", f"{readout.design.control} → arm")
     return _frame(body, shared, heads, words.level(shown[0][1]), muted)
 
 
-def _axis(effects: list[Effect], plans: list[MetricPlan]) -> Axis:
-    margins = [_limit(plan) for plan in plans if plan.role == "guardrail" and plan.margin]
+def _axis(readout: Readout, arm: str) -> Axis:
+    """One axis for both tables: every metric of this arm, and the primary metric of every arm."""
+    look, first = readout.looks[-1], picks.primary(readout)
+    others = [picks.effect_of(look, first.id, other) for other in picks.treatments(readout) if other != arm]
+    effects = [*picks.overall(look, arm), *(effect for effect in others if effect)]
+    margins = [_limit(plan) for plan in readout.design.metrics if plan.role == "guardrail" and plan.margin]
     drawn = [e for effect in effects for e in (effect.relative, effect.unadjusted.relative)]
     return axis.fit(drawn, [1.25 * margin for margin in margins])
 
 
 def _frame(body: str, shared: Axis, heads: tuple[str, str], level: str, muted: bool) -> str:
     return (
-        f'{axis.MARKS}<div class="scroll{" muted" if muted else ""}"><table class="forest"><thead><tr>'
+        f'<div class="scroll{" muted" if muted else ""}"><table class="forest"><thead><tr>'
         f'<th scope="col">{html.text(heads[0])}</th><th scope="col" class="means">{html.text(heads[1])}</th>'
         f'<th scope="col" class="plot"><span class="hidden">Interval, drawn</span>{axis.ticks(shared)}</th>'
         f'<th scope="col" class="num">Lift, {level} interval</th><th scope="col">Reading</th>'
@@ -65,7 +67,8 @@ def _frame(body: str, shared: Axis, heads: tuple[str, str], level: str, muted: b
 
 def _name(plan: MetricPlan) -> str:
     hint = "<small>lower is better</small>" if plan.direction == "decrease" else ""
-    button = f'<button type="button" data-event="metric" data-goto="looks" data-value="{html.text(plan.id)}">{html.text(plan.name)}</button>'
+    event = f'data-event="metric" data-goto="looks" data-value="{html.text(plan.id)}"'
+    button = f'<button type="button" {event}>{html.text(plan.name)}</button>'
     return button + hint
 
 
@@ -76,11 +79,12 @@ def _row(plan: MetricPlan, effect: Effect, shared: Axis, *, unadjusted: bool, na
         f'<tr><th scope="row">{name}</th>'
         f'<td class="means">{html.text(control)} <span class="to">→</span> {html.text(treatment)}</td>'
         f'<td class="plot">{_drawing(plan, effect, shared, word.tone, unadjusted)}</td>'
-        f'<td class="num">{_numbers(effect)}</td><td class="reading">{html.marked(word)}</td></tr>'
+        f'<td class="num">{lift_cell(effect)}</td><td class="reading">{html.marked(word)}</td></tr>'
     )
 
 
-def _numbers(effect: Effect) -> str:
+def lift_cell(effect: Effect) -> str:
+    """A lift over its interval, or why there is none."""
     estimate = effect.relative
     if estimate.estimate is None:
         return f'<span class="why">No lift: {html.text(words.why_none(effect))}</span>'
@@ -92,11 +96,13 @@ def _numbers(effect: Effect) -> str:
 
 
 def _drawing(plan: MetricPlan, effect: Effect, shared: Axis, tone: Tone, unadjusted: bool) -> str:
+    raw = unadjusted and effect.adjustment is not None and effect.unadjusted.relative.lower is not None
+    bounded = effect.relative.lower is not None or effect.relative.upper is not None
+    if not raw and not bounded:
+        return ""
     body = _zone(plan, shared) + axis.rule(shared)
-    raw = unadjusted and effect.adjustment is not None
     if raw:
         body += axis.bar(shared, effect.unadjusted.relative, "open", y=27.5, thick=1.8, hollow=False)
-    bounded = effect.relative.lower is not None or effect.relative.upper is not None
     if bounded:
         body += axis.bar(shared, effect.relative, tone, y=14 if raw else 18, thick=6)
     return axis.drawing(body, html.text(_alt(plan, effect)))
@@ -135,7 +141,7 @@ def _legend(shown: list[tuple[MetricPlan, Effect]], raw: bool, adjusted: bool) -
     return f'<p class="legend">{" ".join(parts)}</p>'
 
 
-def csv_rows(readout: Readout, look: Look) -> list[dict[str, object]]:
+def csv_rows(look: Look) -> list[dict[str, object]]:
     """Every effect of a look as plain numbers, one row each, for the CSV file."""
     return [
         {

@@ -10,10 +10,10 @@ from dashboard.parts.palette import Palette
 Points = list[tuple[Look, Effect]]
 
 
-def figure(points: Points, plan: MetricPlan, colours: Palette) -> dict[str, Any]:
+def figure(points: Points, colours: Palette, *, blocked: bool = False) -> dict[str, Any]:
     """The band, the estimate with filled dots once clear, and a dotted fixed-horizon interval for contrast."""
-    since = picks.clear_since(points)
-    colour = _colour(points[-1][1], colours)
+    since = None if blocked else picks.clear_since(points)
+    colour = colours.neutral if blocked else _colour(points[-1][1], colours)
     x = [look.time or str(position + 1) for position, (look, _) in enumerate(points)]
     sequence = points[-1][1].interval.kind == "confidence_sequence"
     level = words.level(points[-1][1])

@@ -48,10 +48,12 @@ def lift(fraction: float, decimals: int = 1) -> str:
 
 
 def lift_decimals(*estimates: Estimate | None) -> int:
-    """One decimal, or as many more as the narrowest interval needs to show that it has a width."""
-    widths = [e.upper - e.lower for e in estimates if e and e.lower is not None and e.upper is not None]
-    narrow = min((width for width in widths if width > 0), default=0.01)
-    return max(1, significant(50 * narrow, 1))
+    """One decimal, or as many more as show an interval's width, and that an end is not zero."""
+    known = [e for e in estimates if e is not None]
+    widths = [e.upper - e.lower for e in known if e.lower is not None and e.upper is not None]
+    near_zero = [abs(end) for e in known for end in (e.lower, e.upper) if end and abs(end) < 0.0005]
+    telling = [width / 2 for width in widths if width > 0] + near_zero
+    return min(max([1, *(significant(100 * size, 1) for size in telling)]), 4)
 
 
 def span(low: str | None, high: str | None) -> str:

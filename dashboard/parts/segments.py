@@ -3,8 +3,9 @@
 from itertools import groupby
 
 from analysis.readout import Effect, MetricPlan, Readout
-from dashboard.parts import axis, html, numbers, picks, words
+from dashboard.parts import axis, html, picks, words
 from dashboard.parts.axis import Axis
+from dashboard.parts.forest import lift_cell
 from dashboard.parts.words import Word
 
 HOLDS_UP = Word("up", "better, holds", "good")
@@ -38,7 +39,7 @@ def table(readout: Readout, metric: str, arm: str, *, muted: bool = False) -> st
         body += "".join(_row(effect, plan, shared) for effect in sorted(members, key=_size, reverse=True))
     level, units = words.level(effects[0]), words.sentence_case(words.units(readout.design))
     return (
-        f'{axis.MARKS}<div class="scroll{" muted" if muted else ""}"><table class="forest segments"><thead><tr>'
+        f'<div class="scroll{" muted" if muted else ""}"><table class="forest segments"><thead><tr>'
         f'<th scope="col">Segment</th><th scope="col" class="means num">{html.text(units)}</th>'
         f'<th scope="col" class="plot"><span class="hidden">Interval, drawn</span>{axis.ticks(shared)}</th>'
         f'<th scope="col" class="num">Lift, {level} interval</th><th scope="col">After correction</th>'
@@ -58,22 +59,17 @@ def word(effect: Effect, plan: MetricPlan) -> Word:
 
 
 def _row(effect: Effect, plan: MetricPlan, shared: Axis) -> str:
-    shown, estimate = word(effect, plan), effect.relative
-    body, decimals = axis.rule(shared), numbers.lift_decimals(estimate)
-    if estimate.estimate is None or shown is UNKNOWN:
-        lift = f'<span class="why">No interval: {html.text(words.why_none(effect))}</span>'
-    else:
-        lift = (
-            f"<b>{numbers.lift(estimate.estimate, decimals)}</b><small>{numbers.lift_span(estimate, decimals)}</small>"
-        )
+    shown, value, drawn = word(effect, plan), effect.segment.value if effect.segment else "", ""
+    if shown is not UNKNOWN:
+        drawn = axis.rule(shared)
         if effect.simultaneous:
-            body += axis.bar(shared, effect.simultaneous, shown.tone, y=18, thick=1.8, hollow=False)
-        body += axis.bar(shared, estimate, shown.tone, y=18, thick=6)
-    value = effect.segment.value if effect.segment else ""
+            drawn += axis.bar(shared, effect.simultaneous, shown.tone, y=18, thick=1.8, hollow=False)
+        drawn += axis.bar(shared, effect.relative, shown.tone, y=18, thick=6)
+        drawn = axis.drawing(drawn, html.text(f"{value}: {words.in_words(effect, plan)}"))
     return (
         f'<tr><th scope="row">{html.text(value)}</th><td class="means num">{_size(effect):,.0f}</td>'
-        f'<td class="plot">{axis.drawing(body, html.text(f"{value}: {words.in_words(effect, plan)}"))}</td>'
-        f'<td class="num">{lift}</td><td class="reading">{html.marked(shown)}</td></tr>'
+        f'<td class="plot">{drawn}</td><td class="num">{lift_cell(effect)}</td>'
+        f'<td class="reading">{html.marked(shown)}</td></tr>'
     )
 
 

@@ -26,7 +26,7 @@ def table(rows: list[Row]) -> str:
     shared = axis.fit(effect.relative for effect in effects)
     body = "".join(_row(row, shared) for row in shown)
     return (
-        f'{axis.MARKS}<div class="scroll"><table class="forest list"><thead><tr>'
+        f'<div class="scroll"><table class="forest list"><thead><tr>'
         '<th scope="col">Experiment</th><th scope="col">Verdict</th>'
         f'<th scope="col" class="plot"><span class="hidden">Interval, drawn</span>{axis.ticks(shared)}</th>'
         '<th scope="col" class="num">Lift of the primary metric</th><th scope="col">So far</th>'
@@ -76,7 +76,7 @@ def _verdict(readout: Readout) -> Word:
     """The verdict, short: the list has no room for the whole sentence."""
     verdict, arm = readout.decision.verdict, picks.lead_arm(readout)
     whole = words.CALLS[verdict]
-    short = {"blocked": "Don’t use yet", "review": "Your call", "ship": f"Ship {arm}"}
+    short = {"blocked": "Don’t use yet", "ship": f"Ship {arm}"}
     return Word(whole.icon, short.get(verdict, whole.text), whole.tone)
 
 

@@ -1,6 +1,6 @@
 """The top of a readout: one grey line, and the card that says what to do and how sure we are."""
 
-from analysis.readout import Effect, Look, MetricPlan, Readout
+from analysis.readout import Check, Effect, Look, MetricPlan, Readout
 from dashboard.parts import html, numbers, picks, words
 
 NEXT = {"ship": "Before you ship", "stop": "Before you stop", "keep_running": "What would change this"}
@@ -116,11 +116,8 @@ def _next(readout: Readout, arm: str) -> str:
 def _blocked(readout: Readout) -> str:
     """Replaces the card when a check failed: which one, what arrived, and where to look."""
     failed = [check for check in picks.checks(readout.looks[-1]) if check.verdict == "fail"]
-    named = [(words.name_of(check, readout.design)[0], check) for check in failed]
-    split = any(check.name.startswith("sample_ratio") for check in failed)
-    reasons = "".join(
-        f"<p class='say'><b>{html.text(name)}.</b> {_reason(readout, check)}</p>" for name, check in named
-    )
+    split = any(_of_split(check) for check in failed)
+    reasons = "".join(f'<p class="say">{_reason(readout, check)}</p>' for check in failed)
     word = words.CALLS["blocked"]
     return (
         f'<section class="card stopped" aria-labelledby="verdict"><div class="main">'
@@ -130,8 +127,24 @@ def _blocked(readout: Readout) -> str:
     )
 
 
-def _reason(readout: Readout, check: object) -> str:
-    return html.text(f"{words.sentence_case(check.reason)}.")  # type: ignore[attr-defined]
+def _reason(readout: Readout, check: Check) -> str:
+    design, units = readout.design, readout.looks[-1].units
+    if not _of_split(check):
+        name = words.name_of(check, design)[0]
+        return html.bold(f"{name}: {check.reason}. The lifts below may be wrong by any amount.", name)
+    planned = words.split(list(design.shares.values()))
+    arrived = words.split([units.get(arm, 0) for arm in design.shares])
+    tested = f" ({numbers.p_value(check.p_value)}, limit {check.limit:g})" if check.p_value is not None else ""
+    total = words.count(sum(units.values()), words.unit(design))
+    return html.bold(
+        f"The {planned} split arrived as {arrived} over {total}{tested}. Something treats the arms differently before "
+        "anybody is counted, so the lifts below may be wrong by any amount.",
+        arrived,
+    )
+
+
+def _of_split(check: Check) -> bool:
+    return check.name.startswith("sample_ratio")
 
 
 def _arrived(readout: Readout) -> str:

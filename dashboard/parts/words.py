@@ -31,7 +31,7 @@ CALLS: dict[Call, Word] = {
     "ship": Word("ship", "Ship", "good"),
     "keep_running": Word("wait", "Keep running"),
     "stop": Word("stop", "Stop", "bad"),
-    "review": Word("scale", "Needs your judgement"),
+    "review": Word("scale", "Your call"),
     "blocked": Word("blocked", "Don’t use these results yet", "bad"),
 }
 
@@ -66,7 +66,7 @@ DECIDED: tuple[Reading, ...] = ("better", "worse", "beyond_margin")
 ROLES = {"primary": "Primary", "guardrail": "Guardrail", "secondary": "Secondary"}
 
 INFERENCES = {
-    "confidence_sequence": "Intervals are a confidence sequence: they hold at all looks at once, so looking early is safe.",
+    "confidence_sequence": "Intervals are a confidence sequence: they hold at all looks, so looking early is safe.",
     "fixed": "Intervals are fixed-horizon: they hold at one look that was planned in advance, not at repeated looks.",
 }
 
@@ -161,7 +161,7 @@ def guardrails(effects: list[Effect]) -> str:
     """One sentence on all guardrails; empty without any."""
     total = len(effects)
     inside = sum(effect.reading in ("within_margin", "better") for effect in effects)
-    beyond = sum(effect.reading in ("beyond_margin", "worse") for effect in effects)
+    beyond = sum(effect.reading == "beyond_margin" for effect in effects)
     if not total:
         return ""
     if beyond:
@@ -184,7 +184,7 @@ def progress(look: Look, looks: tuple[Look, ...], design: Design) -> str:
     done = sum(look.units.values())
     if design.planned_units:
         parts.append(f"{numbers.percent(done / design.planned_units, 0)} of plan")
-    return ", ".join(parts) or "One look"
+    return ", ".join(parts if look.time else ["One look", *parts])
 
 
 def arrived(look: Look, design: Design) -> str:

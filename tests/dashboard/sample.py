@@ -154,7 +154,10 @@ def with_nulls() -> Readout:
     def spoiled(effect: Effect) -> Effect:
         if effect.metric == "clicks":
             why = "no variance: every unit has the same value"
-            return replace(effect, relative=none, absolute=none, reading="unknown", reason=why, p_value=None)
+            pair = EffectPair(none, none)
+            return replace(
+                effect, relative=none, absolute=none, unadjusted=pair, reading="unknown", reason=why, p_value=None
+            )
         if effect.metric == "order":
             unbounded = replace(effect.relative, lower=None, upper=None, reason=open_end)
             return replace(effect, relative=unbounded, reading="unknown", reason=open_end)

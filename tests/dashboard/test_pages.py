@@ -1,0 +1,122 @@
+"""The pages on a workspace full of samples, and on an empty one."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import dashboard
+from store import Workspace
+from tests.dashboard import sample
+
+APP = Path(dashboard.__file__).with_name("app.py")
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    yield sample.fill(tmp_path_factory.mktemp("samples") / "shop")
+
+
+def opened(monkeypatch: pytest.MonkeyPatch, workspace: Path, page: str | None = None, **query: str) -> AppTest:
+    """A page as a visitor finds it under an address."""
+    monkeypatch.setenv("HOLDOUT_WORKSPACE", str(workspace))
+    test = AppTest.from_file(str(APP), default_timeout=30)
+    if page:
+        test.run()
+        test.switch_page(f"pages/{page}.py")
+    for key, value in query.items():
+        test.query_params[key] = value
+    test.run()
+    assert not test.exception, test.exception
+    return test
+
+
+def html(test: AppTest, key: str) -> str:
+    """What a part drew."""
+    return next(json.loads(e.proto.json)["html"] for e in test.get("bidi_component") if e.proto.id.endswith(f"-{key}"))
+
+
+def test_the_list_shows_every_experiment(monkeypatch: pytest.MonkeyPatch, filled: Workspace) -> None:
+    test = opened(monkeypatch, filled.path)
+    drawn = html(test, "list")
+    for record in filled.registry.experiments():
+        assert f"readout?exp={record.id}" in drawn
+    assert "No look yet" in drawn
+
+
+def test_an_empty_workspace_says_what_to_do_next(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    test = opened(monkeypatch, Workspace.create(tmp_path / "empty").path)
+    assert "No experiment is registered" in test.markdown[0].value
+    assert "holdout" in test.code[0].value
+
+
+def test_a_workspace_that_is_gone_is_told_not_crashed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    test = opened(monkeypatch, tmp_path / "nowhere")
+    assert "holdout.toml" in test.error[0].value
+
+
+@pytest.mark.parametrize("id", [story.id for story in sample.STORIES] + ["new-market"])
+def test_every_sample_has_a_readout(monkeypatch: pytest.MonkeyPatch, filled: Workspace, id: str) -> None:
+    test = opened(monkeypatch, filled.path, "readout", exp=id)
+    assert test.title[0].value == filled.registry.experiment(id).name
+    assert 'id="verdict"' in html(test, "top")
+    assert len(test.get("plotly_chart")) == (id != "winback-mail")
+
+
+def test_an_unknown_experiment_leads_back(monkeypatch: pytest.MonkeyPatch, filled: Workspace) -> None:
+    for query in ({}, {"exp": "nonsense"}):
+        test = opened(monkeypatch, filled.path, "readout", **query)
+        assert test.title[0].value == "No such experiment."
+        assert test.page_link[0].value == "See all experiments"
+
+
+def test_an_experiment_without_a_look_says_how_to_take_one(monkeypatch: pytest.MonkeyPatch, filled: Workspace) -> None:
+    test = opened(monkeypatch, filled.path, "readout", exp="gift-cards")
+    assert "holdout refresh" in test.markdown[0].value
+
+
+def test_an_old_look_is_shown_as_it_was(monkeypatch: pytest.MonkeyPatch, filled: Workspace) -> None:
+    oldest = filled.registry.looks("checkout-slate")[-1]
+    test = opened(monkeypatch, filled.path, "readout", exp="checkout-slate", look=str(oldest.id))
+    assert "not the latest" in test.info[0].value
+    assert "Day 14" in test.markdown[0].value
+
+
+def test_a_look_of_another_experiment_is_not_shown(monkeypatch: pytest.MonkeyPatch, filled: Workspace) -> None:
+    other = filled.registry.looks("free-returns")[0]
+    test = opened(monkeypatch, filled.path, "readout", exp="checkout-slate", look=str(other.id))
+    assert "no saved look" in test.info[0].value
+    assert "Slate ranker" in test.title[0].value
+
+
+def test_the_address_chooses_metric_and_arm(monkeypatch: pytest.MonkeyPatch, filled: Workspace) -> None:
+    test = opened(
+        monkeypatch, filled.path, "readout", exp="mail-subjects", metric="Items per slate clicked", arm="First name"
+    )
+    assert test.selectbox(key="metric").value == "clicks"
+    assert "Stop, keep Control" in html(test, "top")
+    assert any(header.value == "Items per slate clicked by segment" for header in test.header)
+
+
+def test_choosing_an_arm_shows_its_decision(monkeypatch: pytest.MonkeyPatch, filled: Workspace) -> None:
+    test = opened(monkeypatch, filled.path, "readout", exp="mail-subjects")
+    test.selectbox(key="arm").select("Question").run()
+    assert "Keep running" in html(test, "top")
+
+
+def test_downloads_hold_the_stored_readout_and_every_effect(filled: Workspace) -> None:
+    from dashboard.parts.forest import csv_rows
+
+    made = sample.readout(sample.STORIES[0])
+    stored = filled.registry.latest_look("checkout-slate")
+    assert json.loads(stored.readout) == json.loads(made.to_json())
+    assert len(csv_rows(made.looks[-1])) == len(made.looks[-1].effects)
+
+
+def test_every_term_has_an_anchor(monkeypatch: pytest.MonkeyPatch, filled: Workspace) -> None:
+    test = opened(monkeypatch, filled.path, "definitions")
+    anchors = [term.anchor for term in test.subheader]
+    assert len(anchors) == len(set(anchors)) > 15
+    assert "lift" in anchors and "guardrail" in anchors
