@@ -15,6 +15,14 @@ RULE = (
     "Ship when a primary metric is clearly better, none is clearly worse, every guardrail is within its margin "
     "and no check failed."
 )
+WORDS: dict[Reading, str] = {
+    "better": "better",
+    "worse": "worse",
+    "unclear": "cannot tell yet",
+    "within_margin": "within its margin",
+    "beyond_margin": "beyond its margin",
+    "unknown": "cannot be read",
+}
 URGENCY: tuple[Call, ...] = ("ship", "review", "keep_running", "stop")
 
 
@@ -73,8 +81,10 @@ def _decide_arm(experiment: Experiment, look: Look, arm: str) -> ArmDecision:
     }
     comparisons = max(1, len(by_role["primary"]) * (len(experiment.arms) - 1))
     clear = [(metric, effect, _clear(effect, experiment.alpha / comparisons)) for metric, effect in by_role["primary"]]
-    reasons = [_sentence(metric, effect, reading) for metric, effect, reading in clear]
-    reasons += [_sentence(metric, effect, effect.reading) for metric, effect in by_role["guardrail"]]
+    reasons = [
+        _sentence(metric, effect, _words(effect.reading, reading, comparisons)) for metric, effect, reading in clear
+    ]
+    reasons += [_sentence(metric, effect, WORDS[effect.reading]) for metric, effect in by_role["guardrail"]]
     primary = [reading for *_, reading in clear]
     guardrails = [effect.reading for _, effect in by_role["guardrail"]]
     waiting = _open(experiment, look)
@@ -116,13 +126,23 @@ def _call(primary: list[Reading], guardrails: list[Reading], waiting: str | None
         return "ship", None
     if waiting:
         return "keep_running", waiting
+    if "unknown" in primary:
+        return "review", "A primary metric cannot be read."
     if won:
         return "review", "It wins, but a guardrail cannot be shown to be within its margin at the planned units."
     return "stop", "The planned units are in, and no primary metric is clearly better."
 
 
-def _sentence(metric: Metric, effect: Effect, reading: Reading) -> str:
-    """One metric in words, with its interval."""
+def _words(alone: Reading, reading: Reading, comparisons: int) -> str:
+    return (
+        WORDS[reading]
+        if alone == reading
+        else f"{WORDS[alone]} on its own, but not clearly among {comparisons} comparisons"
+    )
+
+
+def _sentence(metric: Metric, effect: Effect, words: str) -> str:
+    """One metric with its interval, after `words` that say how to read it."""
     relative = effect.relative
     if relative.estimate is None:
         return f"{metric.name}: no lift can be given, {relative.reason}."
@@ -132,15 +152,7 @@ def _sentence(metric: Metric, effect: Effect, reading: Reading) -> str:
         if relative.lower is not None
         else relative.reason
     )
-    words = {
-        "better": "better",
-        "worse": "worse",
-        "unclear": "cannot tell yet",
-        "within_margin": "within its margin",
-        "beyond_margin": "beyond its margin",
-        "unknown": "cannot be read",
-    }[reading]
-    margin = f" of {percent(metric.margin).lstrip('+')}" if metric.margin is not None and "margin" in reading else ""
+    margin = f" of {percent(metric.margin).lstrip('+')}" if metric.margin is not None and "margin" in words else ""
     return f"{metric.name}: {words}{margin}, {percent(relative.estimate)} ({fits})."
 
 
