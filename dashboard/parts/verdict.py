@@ -37,7 +37,7 @@ def card(readout: Readout, arm: str) -> str:
         f'<h2 id="verdict">{html.icon(word.icon)}'
         f"{html.text(words.call(decision.verdict, arm, readout.design.control))}</h2>"
         f'<p class="say">{_sentences(effect, plan, look, arm)}</p>{_facts(readout, effect, plan, arm)}</div>'
-        f"<aside>{_next(readout, arm)}</aside></section>"
+        f'<div class="side">{_next(readout, arm)}</div></section>'
     )
 
 
@@ -157,7 +157,7 @@ def _arrived(readout: Readout) -> str:
         for arm, share in design.shares.items()
     )
     return (
-        '<aside><table class="plain"><thead><tr><th scope="col">Arm</th><th scope="col">Planned</th>'
+        '<div class="side"><table class="plain"><thead><tr><th scope="col">Arm</th><th scope="col">Planned</th>'
         f'<th scope="col">Arrived</th><th scope="col">{html.text(words.sentence_case(words.units(design)))}</th></tr>'
-        f"</thead><tbody>{rows}</tbody></table><p class='rule'>{html.text(CAUSES)}</p></aside>"
+        f"</thead><tbody>{rows}</tbody></table><p class='rule'>{html.text(CAUSES)}</p></div>"
     )

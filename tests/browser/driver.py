@@ -1,7 +1,6 @@
 """Starts the dashboard on a free loopback port, and Debian's chromium to look at it."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -15,8 +14,10 @@ from urllib.request import urlopen
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.chromium import find
+
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = os.environ.get("HOLDOUT_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM = find()
 ARGUMENTS = [
     "--headless",
     "--no-sandbox",
