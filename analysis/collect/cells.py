@@ -16,6 +16,8 @@ from analysis.variables import Variable
 JOINT = 4096
 # Up to this ratio of squared mean to variance, sums of squares keep twelve digits of the variance.
 SAFE = 1e4
+# Rows that are written together: few enough to stay in the cache while their columns are filled.
+BLOCK = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +105,23 @@ class _Sheet:
         self.place = np.empty(len(arm), np.int64)
         self.place[order] = np.arange(len(arm))
         self.shift = np.zeros(len(self.variables))
+        columns = [self._opening(course, k) for k in range(len(self.variables))]
         # A last column of ones makes one product give counts, sums and cross-products.
-        self.rows = np.ones((len(arm), len(self.variables) + 1))
-        for k, variable in enumerate(self.variables):
-            if variable in course.moving:
-                self.rows[:, k] = np.minimum(0.0, course.caps.get(variable, np.inf))
-            else:
-                self.shift[k] = course.values[variable].mean()
-                self.rows[:, k] = (course.values[variable] - self.shift[k])[order]
+        self.rows = np.ones((len(arm), len(columns) + 1))
+        for low in range(0, len(arm), BLOCK):
+            here = order[low : low + BLOCK]
+            for k, column in enumerate(columns):
+                self.rows[low : low + BLOCK, k] = (
+                    column if isinstance(column, float) else column.take(here) - self.shift[k]
+                )
+
+    def _opening(self, course: Course, k: int) -> Array | float:
+        """What a column holds before the first look; also sets its shift."""
+        variable = self.variables[k]
+        if variable in course.moving:
+            return float(min(0.0, course.caps.get(variable, np.inf)))
+        self.shift[k] = course.values[variable].mean()
+        return course.values[variable]
 
     def write(self, variable: Variable, units: NDArray[np.int32], values: Array) -> None:
         """Sets the present values of some units."""

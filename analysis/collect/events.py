@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.collect.files import INTEGERS, NUMBERS, TEXTS, Rows, literal
+from analysis.collect.files import INTEGERS, NUMBERS, TEXTS, Rows, array, arrow, literal
 from analysis.collect.units import Units
 from analysis.errors import SourceError
 from analysis.metrics.metric import Array
@@ -89,8 +89,8 @@ def read_events(
     for batch in batches:
         if batch["time"].null_count or (whole and batch["unit"].null_count):
             rows.refuse_holes((unit,), time)
-        place = find(_array(batch["unit"])) if find else _array(batch["place"])
-        scan.add(place, _array(batch["time"]), {name: _array(batch[name]) for name in bases})
+        place = find(array(batch["unit"])) if find else array(batch["place"])
+        scan.add(place, array(batch["time"]), {name: array(batch[name]) for name in bases})
     totals = scan.finish()
     for variable, values in totals.values.items():
         if not np.isfinite(values).all():
@@ -135,11 +135,6 @@ def _refuse_infinite(rows: Rows, variable: Variable) -> None:
     raise SourceError(f"{rows.label}: {variable.name} is too large to add up; correct column {variable.value!r}.")
 
 
-def _array(column: Any) -> NDArray[Any]:
-    values: NDArray[Any] = column.to_numpy(zero_copy_only=False)
-    return values
-
-
 def _finder(ids: NDArray[np.int64]) -> Any:
     """A function from unit ids to places in `ids`; unknown units go to place n."""
     n, low = len(ids), int(ids.min())
@@ -168,7 +163,7 @@ def _joined(rows: Rows, units: Units, unit: str, columns: dict[str, str]) -> Any
     """Batches of the events of known units with their `place`, by DuckDB's join."""
     import pyarrow as pa
 
-    known = pa.table({"holdout_unit": units.ids, "place": np.arange(len(units), dtype=np.int32)})
+    known = pa.Table.from_arrays([units.ids, arrow(np.arange(len(units), dtype=np.int32))], ["holdout_unit", "place"])
     rows.con.register("holdout_units", known)
     join = f"JOIN holdout_units ON holdout_unit = {rows.text(unit, 'the unit')}"
     return rows.stream(columns | {"place": "place"}, join)

@@ -180,7 +180,7 @@ def _inside(both: "Table", variable: Variable) -> "BooleanValue":
 
 
 def _equals(column: "Column", wanted: Any) -> "BooleanValue":
-    if column.type().is_string() or column.type().is_null():
+    if column.type().is_string() or isinstance(wanted, str):
         return column.cast("string") == (str(wanted).lower() if isinstance(wanted, bool) else str(wanted))
     return column.cast("float64") == float(wanted)
 

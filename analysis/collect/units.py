@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.collect.files import Rows, quote
+from analysis.collect.files import Rows, array, arrow, literal, quote
 from analysis.errors import SourceError, nearest
 from analysis.experiment import Experiment
 from analysis.metrics.metric import Array
@@ -25,18 +25,14 @@ class Labels:
     codes: NDArray[np.int32]
 
     @classmethod
-    def of(cls, column: Any, empty: str | None = None) -> "Labels":
-        """The labels of an Arrow text column; null is `empty`."""
-        import pyarrow as pa
-
-        coded = pa.chunked_array(column).combine_chunks().dictionary_encode()
-        names = [str(name) for name in coded.dictionary.to_pylist()]
-        codes = coded.indices.fill_null(len(names)).to_numpy(zero_copy_only=False).astype(np.int32)
-        if coded.null_count:
-            names.append(str(empty))
-        ordered = sorted(set(names))
-        place = {name: k for k, name in enumerate(ordered)}
-        return cls(tuple(ordered), np.array([place[name] for name in names], np.int32)[codes])
+    def of(cls, column: Any) -> "Labels":
+        """The labels of an Arrow text column without null."""
+        coded = column.combine_chunks().dictionary_encode()
+        names = coded.dictionary.to_pylist()
+        order = sorted(range(len(names)), key=names.__getitem__)
+        place = np.zeros(len(names), np.int32)
+        place[order] = np.arange(len(names), dtype=np.int32)
+        return cls(tuple(names[k] for k in order), place[array(coded.indices)])
 
     def take(self, rows: NDArray[Any]) -> "Labels":
         """The labels of some rows, without the names that do not occur in them."""
@@ -86,9 +82,9 @@ def read_table(experiment: Experiment, rows: Rows) -> Units:
     for variable in experiment.variables:
         if variable in outcomes:
             _refuse_unknown(rows, variable)
-    arm, left_out = _arms(experiment, rows, Labels.of(data["arm"].chunks), None)
+    arm, left_out = _arms(experiment, rows, Labels.of(data["arm"]), None)
     counted = np.flatnonzero(arm >= 0)
-    first = _numbers(data["time"], np.int64) if time else None
+    first = array(data["time"]) if time else None
     last = None if first is None else int(first.max())
     return Units(
         ids=np.zeros(0, np.int64),
@@ -113,11 +109,11 @@ def read_exposures(experiment: Experiment, rows: Rows, *, whole: bool) -> Units:
     clock = experiment.source.time or "time"
     unit = rows.need(experiment.unit, "the unit") if whole else rows.text(experiment.unit, "the unit")
     data = _fetch(experiment, rows, clock, unit)
-    time = _numbers(data["time"], np.int64)
+    time = array(data["time"])
     ids, unit_of = _dense(data["unit"], whole)
     first = np.full(len(ids), np.iinfo(np.int64).max)
     np.minimum.at(first, unit_of, time)
-    labels = Labels.of(data["arm"].chunks)
+    labels = Labels.of(data["arm"])
     crossed = _crossed(labels.codes, unit_of, len(ids))
     row = _first_rows(experiment, rows, data, unit_of, time, first)
     arm, left_out = _arms(experiment, rows, Labels(labels.names, labels.codes[row]), crossed)
@@ -125,7 +121,7 @@ def read_exposures(experiment: Experiment, rows: Rows, *, whole: bool) -> Units:
     included = np.zeros(len(ids), bool)
     included[counted] = True
     return Units(
-        ids=ids[counted] if whole else ids.take(counted),
+        ids=ids[counted] if whole else ids.take(arrow(counted)),
         arm=arm[counted],
         first=first[counted],
         segments=_segments(experiment, rows, data, row[counted]),
@@ -148,10 +144,9 @@ def missing(variable: Variable) -> Variable:
 
 
 def value_sql(rows: Rows, variable: Variable) -> str:
-    """A column variable as SQL of a DOUBLE that is null where unknown."""
+    """A column variable as SQL of a DOUBLE that is nan where unknown."""
     number = rows.number(str(variable.value), f"a value of {variable.name!r}")
-    nan = f"nullif(CAST({number} AS DOUBLE), CAST('nan' AS DOUBLE))"
-    return nan if rows.type(str(variable.value)) in ("FLOAT", "DOUBLE") else f"CAST({number} AS DOUBLE)"
+    return f"coalesce(CAST({number} AS DOUBLE), 'nan'::DOUBLE)"
 
 
 def _refuse_duplicates(rows: Rows, unit: str, column: str) -> None:
@@ -169,7 +164,7 @@ def _refuse_duplicates(rows: Rows, unit: str, column: str) -> None:
 
 def _refuse_unknown(rows: Rows, variable: Variable) -> None:
     rows.refuse(
-        f"{value_sql(rows, variable)} IS NULL",
+        f"isnan({value_sql(rows, variable)})",
         str(variable.value),
         "has no number",
         "an outcome must be known for every unit: fill in those rows, or remove them with `query`",
@@ -180,7 +175,10 @@ def _fetch(experiment: Experiment, rows: Rows, time: str | None, unit: str) -> A
     """An Arrow table with unit, arm, time, segment_k and value_k, in which who, where and when are known."""
     columns = {"unit": unit, "arm": rows.text(experiment.arm, "the arm")}
     columns |= {"time": rows.instant(time, "the time")} if time else {}
-    columns |= {f"segment_{k}": rows.text(name, "a segment") for k, name in enumerate(experiment.segments)}
+    columns |= {
+        f"segment_{k}": f"coalesce({rows.text(name, 'a segment')}, {literal(NONE)})"
+        for k, name in enumerate(experiment.segments)
+    }
     columns |= {f"value_{k}": value_sql(rows, v) for k, v in enumerate(column_variables(experiment))}
     data = rows.fetch(columns)
     if any(data[name].null_count for name in ("unit", "arm", "time") if name in columns):
@@ -188,16 +186,12 @@ def _fetch(experiment: Experiment, rows: Rows, time: str | None, unit: str) -> A
     return data
 
 
-def _numbers(column: Any, dtype: Any) -> NDArray[Any]:
-    return np.asarray(column.combine_chunks().to_numpy(zero_copy_only=False), dtype)
-
-
 def _dense(column: Any, whole: bool) -> tuple[Any, NDArray[Any]]:
     """Distinct unit ids, and for each row the index of its unit among them."""
     if not whole:
         coded = column.combine_chunks().dictionary_encode()
-        return coded.dictionary, coded.indices.to_numpy()
-    units = _numbers(column, np.int64)
+        return coded.dictionary, array(coded.indices)
+    units = array(column)
     low, span = int(units.min()), int(units.max()) - int(units.min()) + 1
     if span > 8 * len(units) + (1 << 20):
         return np.unique(units, return_inverse=True)
@@ -228,10 +222,8 @@ def _first_rows(
     if len(firsts) > len(row):
         double = np.bincount(unit_of[firsts], minlength=len(row)) > 1
         tied = firsts[double[unit_of[firsts]]]
-        segments = [
-            Labels.of(data[f"segment_{k}"].take(tied).chunks, NONE).codes for k in range(len(experiment.segments))
-        ]
-        values = [_numbers(data[f"value_{k}"].take(tied), float) for k in range(len(column_variables(experiment)))]
+        segments = [Labels.of(data[f"segment_{k}"].take(arrow(tied))).codes for k in range(len(experiment.segments))]
+        values = [array(data[f"value_{k}"].take(arrow(tied))) for k in range(len(column_variables(experiment)))]
         best = tied[np.lexsort((tied, *reversed(values), *reversed(segments)))[::-1]]
         row[unit_of[best]] = best
     return row
@@ -259,7 +251,7 @@ def _arms(
 def _segments(experiment: Experiment, rows: Rows, data: Any, row: NDArray[Any]) -> dict[str, Labels]:
     segments = {}
     for k, dimension in enumerate(experiment.segments):
-        labels = Labels.of(data[f"segment_{k}"].chunks, NONE).take(row)
+        labels = Labels.of(data[f"segment_{k}"]).take(row)
         if len(labels.names) > LEVELS:
             raise SourceError(
                 f"{rows.label}: segment {dimension!r} has {len(labels.names)} values, expected at most {LEVELS}; "
@@ -273,7 +265,7 @@ def _columns(experiment: Experiment, rows: Rows, data: Any, row: NDArray[Any]) -
     columns: dict[Variable, Array] = {}
     companions: dict[Variable, Array] = {}
     for k, variable in enumerate(column_variables(experiment)):
-        values = _numbers(data[f"value_{k}"], float)[row]
+        values = array(data[f"value_{k}"])[row]
         unknown = np.isnan(values)
         if np.isinf(values).any():
             rows.refuse(f"isinf({value_sql(rows, variable)})", str(variable.value), "is infinite", "correct those rows")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -79,7 +80,7 @@ def test_fast_scan_equals_plain_scan_on_small_experiments(
         experiment = files(
             Path(folder),
             {"unit": name(unit), "arm": arm, "time": hours(hour), "place": place, "device": device, "age": age},
-            {"unit": name(who), "time": hours(when), "kind": kind, "is_order": is_order, "revenue": revenue},
+            {"unit": name(who), "time": hours(when), "kind": pa.array(kind, pa.string()), "is_order": is_order, "revenue": revenue},
             *METRICS,
             segments='["place", "device"]',
         )
