@@ -21,6 +21,16 @@ def run_import(root: Path, table: str, files: list[Path]) -> None:
     import_files(Workspace.open(root), table, files)
 
 
+def run_import_for(root: Path, table: str, file: Path, seconds: float) -> None:
+    """Import a file and die, without any clean-up, so much processor time after its rows were read."""
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+
+    def start_to_count(path: Path, rows: int) -> None:
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+
+    import_files(Workspace.open(root), table, [file], start_to_count)
+
+
 def run_import_and_die(root: Path, table: str, file: Path, point: str) -> None:
     """Import a file and kill the own process, without any clean-up, at a named point."""
     commit = Lake.commit

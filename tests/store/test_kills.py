@@ -1,12 +1,12 @@
 """An import is all or none, whatever happens to it and whoever imports or reads beside it."""
 
 import random
-import time
+import signal
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from import_workers import POINTS, PROCESSES, run_import, run_import_and_die
+from import_workers import POINTS, PROCESSES, run_import, run_import_and_die, run_import_for
 
 from store import Workspace, import_files
 
@@ -57,23 +57,20 @@ def test_a_kill_at_any_step_leaves_all_or_none_and_a_second_import_completes_it(
 
 @pytest.mark.parametrize("table", ["events", "users"])
 def test_a_kill_at_any_moment_leaves_all_or_none_and_a_second_import_completes_it(tmp_path: Path, table: str) -> None:
-    file = WRITE[table](tmp_path / "rows.csv")
-    moments, outcomes, longest = random.Random(2), Counter(), 0.6
+    file = WRITE[table](tmp_path / "rows.csv", good=1000, bad=10)
+    moments, outcomes, longest = random.Random(2), Counter(), 0.03
     for trial in range(12):
-        workspace = Workspace.create(tmp_path / f"shop {trial}")
-        child = PROCESSES.Process(target=run_import, args=(workspace.path, table, [file]))
-        started = time.monotonic()
+        workspace, moment = Workspace.create(tmp_path / f"shop {trial}"), moments.uniform(0.001, longest)
+        child = PROCESSES.Process(target=run_import_for, args=(workspace.path, table, file, moment))
         child.start()
-        child.join(moments.uniform(0, longest))
-        child.kill()
         child.join()
         if child.exitcode == 0:
-            longest = time.monotonic() - started
-        outcomes[visible(workspace, table)] += 1
+            longest = moment
+        outcomes[visible(workspace, table), child.exitcode] += 1
         import_files(workspace, table, [file])
-        assert visible(workspace, table) == (GOOD, BAD)
-    assert set(outcomes) <= {(0, 0), (GOOD, BAD)}, outcomes
-    assert outcomes[0, 0], "no trial was killed in time"
+        assert visible(workspace, table) == (1000, 10)
+    assert {seen for seen, _ in outcomes} <= {(0, 0), (1000, 10)}, outcomes
+    assert outcomes[(0, 0), -signal.SIGPROF], "no trial was killed in time"
 
 
 def test_two_imports_at_once_both_land(workspace: Workspace, tmp_path: Path) -> None:
