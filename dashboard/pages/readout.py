@@ -5,7 +5,7 @@ import io
 
 import streamlit as st
 
-from analysis.readout import Readout
+from analysis.readout import MetricPlan, Readout
 from dashboard import source
 from dashboard.parts import forest, health, looks, numbers, picks, segments, verdict, words
 from dashboard.parts.element import show
@@ -74,12 +74,7 @@ def _draw(saved: source.Saved) -> None:
     if len(picks.treatments(readout)) > 1:
         show(forest.arms(readout, arm, unadjusted=unadjusted, muted=blocked), key="arms", arm=_choose("arm"))
     show(forest.table(readout, arm, unadjusted=unadjusted, muted=blocked), key="forest", metric=_choose("metric"))
-    metric = _metric(readout)
-    chart = st.container()
-    _segments(readout, metric, arm, blocked)
-    _methods(readout)
-    with chart:
-        _looks(readout, metric, arm, blocked)
+    _details(readout, arm, blocked)
 
 
 def _top(saved: source.Saved) -> str:
@@ -138,29 +133,44 @@ def _choose(key: str) -> object:
     return chosen
 
 
-def _metric(readout: Readout) -> str:
-    """The metric of the chart and of the segments."""
-    names = {plan.id: plan.name for plan in picks.plans(readout).values()}
+def _details(readout: Readout, arm: str, blocked: bool) -> None:
+    """One metric at every look and in every segment; the chart is sent last, because it is the slowest to draw."""
+    several, segmented = len(readout.looks) > 1, any(effect.segment for effect in readout.looks[-1].effects)
+    if not several and not segmented:
+        st.caption("There is one look and no segment, so there is nothing more to draw.")
+        _methods(readout)
+        return
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         heading = st.container(width="content")
-        metric = st.selectbox(
-            "Metric",
-            list(names),
-            format_func=names.get,
-            key="metric",
-            bind="query-params",
-            label_visibility="collapsed",
-            width=260,
-        )
-    heading.header(f"{names[metric]}, look by look", anchor="looks", width="content")
-    return metric
+        plan = _metric(readout)
+    heading.header(f"{plan.name}, look by look" if several else f"{plan.name} by segment", anchor="looks")
+    course = st.container()
+    if segmented:
+        if several:
+            st.header(f"{plan.name} by segment", anchor="segments")
+        _segments(readout, plan, arm, blocked)
+    _methods(readout)
+    if several:
+        with course:
+            _looks(readout, plan, arm, blocked)
 
 
-def _looks(readout: Readout, metric: str, arm: str, blocked: bool) -> None:
-    points, plan = picks.history(readout, metric, arm), picks.plans(readout)[metric]
-    if len(points) < 2:
-        st.caption("There is one look, so there is no course over time to show.")
-        return
+def _metric(readout: Readout) -> MetricPlan:
+    plans = picks.plans(readout)
+    chosen = st.selectbox(
+        "Metric",
+        list(plans),
+        format_func=lambda id: plans[id].name,
+        key="metric",
+        bind="query-params",
+        label_visibility="collapsed",
+        width=260,
+    )
+    return plans[chosen]
+
+
+def _looks(readout: Readout, plan: MetricPlan, arm: str, blocked: bool) -> None:
+    points = picks.history(readout, plan.id, arm)
     if all(effect.relative.estimate is None for _, effect in points):
         st.caption(f"No look has a lift of {plan.name}, so there is nothing to draw.")
         return
@@ -171,14 +181,13 @@ def _looks(readout: Readout, metric: str, arm: str, blocked: bool) -> None:
     st.plotly_chart(figure, key="looks", config=config, alt=looks.alt(points, plan))
 
 
-def _segments(readout: Readout, metric: str, arm: str, blocked: bool) -> None:
-    effects = picks.segments(readout.looks[-1], metric, arm)
+def _segments(readout: Readout, plan: MetricPlan, arm: str, blocked: bool) -> None:
+    effects = picks.segments(readout.looks[-1], plan.id, arm)
     if not effects:
+        st.caption(f"This look has no segment of {plan.name}.")
         return
-    name = picks.plans(readout)[metric].name
-    st.header(f"{name} by segment", anchor="segments")
     st.caption(segments.sentence(effects))
-    show(segments.table(readout, metric, arm, muted=blocked), key="segments")
+    show(segments.table(readout, plan.id, arm, muted=blocked), key="segments")
 
 
 def _methods(readout: Readout) -> None:

@@ -51,22 +51,27 @@ class Axis:
         return "0" if tick == 0 else numbers.lift(tick, max(0, numbers.significant(100 * self.step, 1)))
 
 
-def fit(estimates: Iterable[Estimate | None], keep: Iterable[float] = ()) -> Axis:
+def fit(estimates: Iterable[Estimate | None], keep: Iterable[float] = (), focus: Iterable[Estimate] = ()) -> Axis:
     """An axis for all intervals, unless a few are far wider than most: those run off it.
 
     Args:
         estimates: relative lifts; None and unbounded ends are passed over.
         keep: values that must be on the axis, such as guardrail margins.
+        focus: intervals that must stay large enough to read, such as those of the primary metric.
     """
-    kept = [0.0, *keep]
-    ends = [end for e in estimates if e for end in (e.lower, e.estimate, e.upper) if end is not None]
+    kept, ends = [0.0, *keep], _ends(estimates)
     reach = sorted(abs(end) for end in ends)
-    typical = reach[len(reach) // 2] if reach else 0.0
-    limit = max(4 * typical, 1.3 * max(abs(value) for value in kept))
+    limit = 4 * reach[len(reach) // 2] if reach else 0.0
+    limit = min([limit, *([6 * max(map(abs, seen))] if (seen := _ends(focus)) else [])])
+    limit = max(limit, 1.3 * max(abs(value) for value in kept))
     spread = [min(max(end, -limit), limit) for end in ends] + kept
     low, high = min(spread), max(spread)
     pad = 0.06 * (high - low) or 0.01
     return Axis.over(low - pad, high + pad)
+
+
+def _ends(estimates: Iterable[Estimate | None]) -> list[float]:
+    return [end for e in estimates if e for end in (e.lower, e.estimate, e.upper) if end is not None]
 
 
 def ticks(axis: Axis) -> str:

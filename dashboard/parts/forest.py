@@ -52,7 +52,8 @@ def _axis(readout: Readout, arm: str) -> Axis:
     effects = [*picks.overall(look, arm), *(effect for effect in others if effect)]
     margins = [_limit(plan) for plan in readout.design.metrics if plan.role == "guardrail" and plan.margin]
     drawn = [e for effect in effects for e in (effect.relative, effect.unadjusted.relative)]
-    return axis.fit(drawn, [1.25 * margin for margin in margins])
+    focus = [effect.relative for effect in effects if effect.metric == first.id]
+    return axis.fit(drawn, [1.25 * margin for margin in margins], focus)
 
 
 def _frame(body: str, shared: Axis, heads: tuple[str, str], level: str, muted: bool) -> str:

@@ -72,7 +72,7 @@ def _line(x: list[str], points: Points, since: int | None, colour: str, colours:
 
 def _layout(x: list[str], points: Points, since: int | None, colour: str, colours: Palette) -> dict[str, Any]:
     tick = {"color": colours.text, "size": 12}
-    dated, shared = all(look.time for look, _ in points), _range(points)
+    dated, shared = all(numbers.moment(look.time) for look, _ in points), _range(points)
     layout: dict[str, Any] = {
         "height": 330,
         "margin": {"l": 56, "r": 12, "t": 30, "b": 30},
@@ -85,7 +85,7 @@ def _layout(x: list[str], points: Points, since: int | None, colour: str, colour
             "showgrid": False,
             "tickfont": tick,
             "fixedrange": True,
-            "title": {"text": "" if dated else "Look", "font": tick},
+            "title": {"text": "" if points[0][0].time else "Look", "font": tick},
         },
         "yaxis": {
             "range": [shared.low, shared.high],

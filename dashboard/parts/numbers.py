@@ -71,19 +71,19 @@ def lift_span(estimate: Estimate, decimals: int = 1) -> str:
 def p_value(p: float) -> str:
     """Two significant digits, and never a zero.
 
-    >>> p_value(0.4231), p_value(2e-7)
-    ('p = 0.42', 'p < 0.001')
+    >>> p_value(0.4231), p_value(0.9999), p_value(2e-7)
+    ('p = 0.42', 'p = 1', 'p < 0.001')
     """
-    return "p < 0.001" if p < 0.001 else f"p = {number(p, min(significant(p), 3))}"
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
 def values(control: float | None, treatment: float | None, plan: MetricPlan) -> tuple[str, str]:
     """Both arms' values of a metric, with as many digits as their difference needs."""
     shown = [None if value is None else _displayed(value, plan) for value in (control, treatment)]
     known = [value for value in shown if value is not None]
-    decimals = max((significant(value) for value in known), default=0)
+    decimals = max((significant(value, 3) for value in known), default=0)
     if len(known) == 2 and known[0] != known[1]:
-        telling = math.ceil(-math.log10(abs(known[0] - known[1])))
+        telling = significant(known[0] - known[1], 1)
         decimals = max(decimals, min(telling, *(significant(value, 5) for value in known)))
     if plan.unit in CURRENCIES and any(abs(value) < 1000 for value in known):
         decimals = max(decimals, 2)
@@ -102,7 +102,8 @@ def change(value: float, plan: MetricPlan, times: float = 1, decimals: int | Non
 
 def change_decimals(ends: Iterable[float], plan: MetricPlan, times: float = 1) -> int:
     """Decimals for an estimate and its interval together: two significant digits of the larger end."""
-    return max(significant(max((abs(_changed(end, plan, times)) for end in ends), default=0.0)), 0)
+    decimals = significant(max((abs(_changed(end, plan, times)) for end in ends), default=0.0))
+    return 2 if decimals == 1 and plan.unit in CURRENCIES else decimals
 
 
 def with_unit(text: str, plan: MetricPlan) -> str:
@@ -116,19 +117,25 @@ def with_unit(text: str, plan: MetricPlan) -> str:
 
 
 def day(time: str | datetime) -> str:
-    """ "15 Nov 2025"."""
+    """ "15 Nov 2025"; a time that is only a name, such as "day 3", stays as it is."""
     when = moment(time)
-    return f"{when.day} {when:%b %Y}"
+    return f"{when.day} {when:%b %Y}" if when else str(time)
 
 
 def minute(time: str | datetime) -> str:
     """ "15 Nov 2025, 06:10 UTC"."""
-    return f"{day(time)}, {moment(time):%H:%M} UTC"
+    when = moment(time)
+    return f"{day(time)}, {when:%H:%M} UTC" if when else str(time)
 
 
-def moment(time: str | datetime) -> datetime:
-    """The time, aware and in UTC."""
-    when = datetime.fromisoformat(time) if isinstance(time, str) else time
+def moment(time: str | datetime | None) -> datetime | None:
+    """The time, aware and in UTC; None where there is none, or only a name of it."""
+    try:
+        when = datetime.fromisoformat(time) if isinstance(time, str) else time
+    except ValueError:
+        return None
+    if when is None:
+        return None
     return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
 
 

@@ -75,10 +75,19 @@ def decided(readout: Readout, arm: str) -> ArmDecision:
 
 
 def lead_arm(readout: Readout) -> str:
-    """The arm to show first: the one that the overall decision is about, otherwise the first."""
+    """The arm to show first: of those that the overall decision is about, the one with the best primary lift."""
     arms = treatments(readout)
-    agreeing = [each.arm for each in readout.decision.arms if each.verdict == readout.decision.verdict]
-    return next((arm for arm in agreeing if arm in arms), arms[0])
+    agreeing = {each.arm for each in readout.decision.arms if each.verdict == readout.decision.verdict}
+    return max([arm for arm in arms if arm in agreeing] or arms, key=lambda arm: _gain(readout, arm))
+
+
+def _gain(readout: Readout, arm: str) -> float:
+    """The best estimate of the primary lift, with better upwards; what is not known comes last."""
+    plan = primary(readout)
+    effect = effect_of(readout.looks[-1], plan.id, arm)
+    if effect is None or effect.relative.estimate is None:
+        return float("-inf")
+    return effect.relative.estimate if plan.direction == "increase" else -effect.relative.estimate
 
 
 def threats(look: Look, readout: Readout, arm: str) -> list[tuple[Effect, MetricPlan, float]]:

@@ -3,7 +3,7 @@
 from analysis.readout import Check, Effect, Look, MetricPlan, Readout
 from dashboard.parts import html, numbers, picks, words
 
-NEXT = {"ship": "Before you ship", "stop": "Before you stop", "keep_running": "What would change this"}
+NEXT = {"ship": "Before you ship", "stop": "Why", "keep_running": "What would change this"}
 CAUSES = (
     "Usual causes: an arm that crashes or redirects before the exposure is logged, a filter that treats arms "
     "differently, or a rollout that changed while the experiment ran."
@@ -20,7 +20,7 @@ def summary_line(readout: Readout) -> str:
         f"{words.split(list(design.shares.values()))} split",
         words.count(done, words.unit(design)),
         f"owner {design.owner}" if design.owner else "",
-        f"data until {numbers.minute(look.time)}" if look.time else "",
+        f"data until {numbers.minute(look.time)}" if numbers.moment(look.time) else "",
     ]
     return f'<p class="line">{" · ".join(html.text(part) for part in parts if part)}</p>'
 
@@ -33,12 +33,19 @@ def card(readout: Readout, arm: str) -> str:
     look, plan, word = readout.looks[-1], picks.primary(readout), words.CALLS[decision.verdict]
     effect = picks.effect_of(look, plan.id, arm)
     return (
-        f'<section class="card is-{word.tone}" aria-labelledby="verdict"><div class="main">'
+        f'<section class="card is-{_tone(readout, arm)}" aria-labelledby="verdict"><div class="main">'
         f'<h2 id="verdict">{html.icon(word.icon)}'
         f"{html.text(words.call(decision.verdict, arm, readout.design.control))}</h2>"
         f'<p class="say">{_sentences(effect, plan, look, arm)}</p>{_facts(readout, effect, plan, arm)}</div>'
         f'<div class="side">{_next(readout, arm)}</div></section>'
     )
+
+
+def _tone(readout: Readout, arm: str) -> words.Tone:
+    """The card's colour: stopping is only bad where something is clearly worse."""
+    verdict = picks.decided(readout, arm).verdict
+    tones = {words.READINGS[effect.reading].tone for effect in picks.overall(readout.looks[-1], arm)}
+    return "bad" if verdict == "stop" and "bad" in tones else words.CALLS[verdict].tone
 
 
 def _sentences(effect: Effect | None, plan: MetricPlan, look: Look, arm: str) -> str:
@@ -91,7 +98,7 @@ def _since(readout: Readout, plan: MetricPlan, arm: str) -> tuple[str, str, str]
         return "Clear since", "Not yet", f"after {words.count(len(looks), 'look')}"
     time = looks[since][0].time
     place = f"look {since + 1} of {len(looks)}" if len(looks) > 1 else "the only look"
-    return "Clear since", numbers.day(time) if time else "This look", place
+    return "Clear since", words.sentence_case(numbers.day(time)) if time else "This look", place
 
 
 def _next(readout: Readout, arm: str) -> str:
@@ -99,7 +106,8 @@ def _next(readout: Readout, arm: str) -> str:
     names = tuple(f"{plan.name}:" for plan in readout.design.metrics)
     # The reasons that repeat a metric's interval are left to the table below.
     items = [reason for reason in decision.reasons if not reason.startswith(names)]
-    for effect, plan, end in picks.threats(look, readout, arm)[:2]:
+    near = [] if decision.verdict == "stop" else picks.threats(look, readout, arm)[:2]
+    for effect, plan, end in near:
         decimals = numbers.lift_decimals(effect.relative)
         margin = plan.margin if plan.direction == "decrease" else -(plan.margin or 0)
         items.append(

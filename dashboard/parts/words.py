@@ -30,7 +30,7 @@ READINGS: dict[Reading, Word] = {
 CALLS: dict[Call, Word] = {
     "ship": Word("ship", "Ship", "good"),
     "keep_running": Word("wait", "Keep running"),
-    "stop": Word("stop", "Stop", "bad"),
+    "stop": Word("stop", "Stop"),
     "review": Word("scale", "Your call"),
     "blocked": Word("blocked", "Don’t use these results yet", "bad"),
 }
@@ -106,8 +106,8 @@ def sentence_case(text: str) -> str:
 
 def call(verdict: Call, arm: str, control: str) -> str:
     """The verdict as a heading; shipping and stopping name what stays."""
-    kept = {"ship": f" {arm}", "stop": f", keep {control}"}
-    return CALLS[verdict].text + kept.get(verdict, "")
+    stays = "control" if control.lower() == "control" else f"control ({control})"
+    return CALLS[verdict].text + {"ship": f" {arm}", "stop": f", keep {stays}"}.get(verdict, "")
 
 
 def check_numbers(check: Check, design: Design) -> tuple[str, str]:
@@ -179,8 +179,10 @@ def guardrails(effects: list[Effect]) -> str:
 def progress(look: Look, looks: tuple[Look, ...], design: Design) -> str:
     """How far along: "Day 28, 98% of plan"."""
     parts = []
-    if look.time and looks[0].time:
-        parts.append(f"Day {days(looks[0].time, look.time)}")
+    first, last = numbers.moment(looks[0].time), numbers.moment(look.time)
+    if look.time:
+        whole = f"Day {(last.date() - first.date()).days + 1}" if first and last else sentence_case(look.time)
+        parts.append(whole)
     done = sum(look.units.values())
     if design.planned_units:
         parts.append(f"{numbers.percent(done / design.planned_units, 0)} of plan")
@@ -213,11 +215,6 @@ def methods(readout: Readout) -> list[str]:
     lines.append("Lifts are relative to control; their intervals follow Fieller, so they agree with the p-value.")
     lines.append(f"Source: {design.source}.")
     return lines
-
-
-def days(first: str, last: str) -> int:
-    """Days from the first look to the last, both counted."""
-    return (numbers.moment(last).date() - numbers.moment(first).date()).days + 1
 
 
 def _plural(noun: str) -> str:

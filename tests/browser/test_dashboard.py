@@ -142,7 +142,7 @@ def test_another_arm_has_its_own_decision(server: driver.Server, browser: driver
         page.goto(f"{server.url}/readout?exp=mail-subjects")
         driver.settle(page)
         page.get_by_role("button", name="First name").click()
-        page.get_by_role("heading", name="Stop, keep Control").wait_for()
+        page.get_by_role("heading", name="Stop, keep control").wait_for()
         page.wait_for_function("location.search.includes('arm=First')")
 
 

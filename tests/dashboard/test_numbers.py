@@ -77,6 +77,6 @@ def test_an_end_close_to_zero_is_not_shown_as_zero() -> None:
 
 
 def test_a_value_that_is_missing_is_a_dash() -> None:
-    assert numbers.values(None, 3.0, sample.CLICKS) == ("–", "3.0")
+    assert numbers.values(None, 3.0, sample.CLICKS) == ("–", "3.00")
     assert numbers.values(0.0, 0.0, replace(sample.CLICKS, unit="clicks")) == ("0 clicks", "0 clicks")
     assert math.isclose(numbers.change_decimals([0.0, 0.0], sample.CLICKS), 0)

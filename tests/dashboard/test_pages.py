@@ -96,7 +96,7 @@ def test_the_address_chooses_metric_and_arm(monkeypatch: pytest.MonkeyPatch, fil
         monkeypatch, filled.path, "readout", exp="mail-subjects", metric="Items per slate clicked", arm="First name"
     )
     assert test.selectbox(key="metric").value == "clicks"
-    assert "Stop, keep Control" in html(test, "top")
+    assert "Stop, keep control" in html(test, "top")
     assert any(header.value == "Items per slate clicked by segment" for header in test.header)
 
 
