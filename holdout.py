@@ -87,16 +87,33 @@ def _refresh_one(workspace: Workspace, file: Path) -> str:
     """Reads one experiment on the facts as they are now, saves the look, and returns its verdict."""
     import analysis
 
-    experiment = analysis.load_experiment(file)
+    experiment, now = analysis.load_experiment(file), datetime.now(UTC)
     versions = workspace.lake.versions()
-    result = analysis.read(experiment, workspace, now=datetime.now(UTC))
-    workspace.registry.save_experiment(
-        file.read_text(encoding="utf-8"), id=experiment.id, name=experiment.name, owner=experiment.owner
-    )
+    result = analysis.read(experiment, workspace.at(versions), now=now)
+    text, verdict = file.read_text(encoding="utf-8"), result.decision.verdict
+    workspace.registry.save_experiment(text, id=experiment.id, name=experiment.name, owner=experiment.owner)
     workspace.registry.save_look(
-        experiment.id, readout=result.to_json(), verdict=result.decision.verdict, lake_versions=versions
+        experiment.id, readout=result.to_json(), verdict=verdict, lake_versions=versions, taken_at=now
     )
-    return result.decision.verdict
+    return verdict
+
+
+@app.command()
+def recompute(look: int, workspace: WorkspaceOption = Path(".")) -> None:
+    """Read the experiment of a saved LOOK again, on the facts as they were, and say whether anything differs."""
+    import analysis
+
+    opened = _open(workspace)
+    saved = opened.registry.look(look)
+    experiment = analysis.load_experiment(opened.experiments / f"{saved.experiment_id}.toml")
+    again = analysis.read(experiment, opened.at(saved.lake_versions), now=saved.taken_at)
+    same = again == analysis.Readout.from_json(saved.readout or "")
+    typer.echo(
+        f"Look {look} of {saved.experiment_id}, taken {saved.taken_at:%d %b %Y %H:%M} UTC: "
+        + ("the same readout, to the last digit." if same else "the readout differs; was the experiment file changed?")
+    )
+    if not same:
+        raise typer.Exit(1)
 
 
 @app.command()

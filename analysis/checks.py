@@ -1,7 +1,7 @@
 """Health checks: whether the numbers of a readout may be believed at all.
 
 A check fails when the results must not be used, and warns when a person should look. Every check runs at every
-look, so those that block are valid under repeated looking.
+look. The sample ratio that blocks is valid under repeated looking; the balance check is so where the inference is.
 """
 
 from __future__ import annotations

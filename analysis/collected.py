@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from analysis.metrics.metric import Array
 from analysis.moments import Moments
 from analysis.readout import Segment
+from analysis.variables import Variable
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Collected:
         left_out: units of arms that the experiment does not list, by arm.
         last_exposure, last_event: latest times in the data; None where there is no time.
         caps: the cap that each capped variable got, by the variable's name.
+        nonnegative: the variables of which no unit has a value below 0, as far as the source can tell.
     """
 
     arms: tuple[str, ...]
@@ -33,6 +35,7 @@ class Collected:
     last_exposure: datetime | None
     last_event: datetime | None
     caps: dict[str, float]
+    nonnegative: frozenset[Variable] = frozenset()
 
     @property
     def labels(self) -> tuple[str | None, ...]:
@@ -43,4 +46,4 @@ class Collected:
 def _label(look: datetime | timedelta | None) -> str | None:
     if isinstance(look, timedelta):
         return f"day {look / timedelta(days=1):g}"
-    return look and look.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if look is None else look.strftime("%Y-%m-%dT%H:%M:%SZ")

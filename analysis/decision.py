@@ -7,9 +7,19 @@ alpha divided by the number of primary comparisons, so that several arms or metr
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from analysis.collected import Collected
 from analysis.experiment import Experiment
 from analysis.metrics import Metric
-from analysis.readout import ArmDecision, Call, Decision, Effect, Estimate, Look, Reading
+from analysis.metrics.metric import Array
+from analysis.readout import ArmDecision, Call, Decision, Effect, Look, Reading
+
+# Where the windows of most units are still open, an early order is easily taken for one more order.
+MOSTLY_OPEN = 0.5
 
 RULE = (
     "Ship when a primary metric is clearly better, none is clearly worse, every guardrail is within its margin "
@@ -26,54 +36,87 @@ WORDS: dict[Reading, str] = {
 URGENCY: tuple[Call, ...] = ("ship", "review", "keep_running", "stop")
 
 
-def read_effect(metric: Metric, absolute: Estimate, relative: Estimate) -> Reading:
-    """What an interval says of a metric, in the direction that is good for it."""
-    lower, upper = _good_way_up(metric, relative)
-    if metric.role == "guardrail" and metric.margin is not None:
-        if lower is None or upper is None:
-            return "unknown"
-        if lower > -metric.margin:
-            return "within_margin"
-        if upper < -metric.margin:
-            return "beyond_margin"
-        return "worse" if upper < 0 else "unclear"
-    lower, upper = _good_way_up(metric, absolute)
-    if lower is None or upper is None:
-        return "unknown"
-    return "better" if lower > 0 else "worse" if upper < 0 else "unclear"
+def decide(experiment: Experiment, collected: Collected, looks: tuple[Look, ...]) -> Decision:
+    """The call, for each treatment arm and overall.
 
-
-def _good_way_up(metric: Metric, estimate: Estimate) -> tuple[float | None, float | None]:
-    """The interval's ends with better above 0, whichever direction is better."""
-    if estimate.lower is None or estimate.upper is None:
-        return None, None
-    return (estimate.lower, estimate.upper) if metric.direction == "increase" else (-estimate.upper, -estimate.lower)
-
-
-def decide(experiment: Experiment, look: Look) -> Decision:
-    """The call at one look, for each treatment arm and overall."""
-    failed = [check for check in look.checks if check.verdict == "fail"]
+    It rests on the last look; with a fixed horizon on the first look that holds the planned units.
+    """
+    failed = [check for check in looks[-1].checks if check.verdict == "fail"]
     if failed:
         reasons = tuple(f"{_title(check.name)}: {check.reason}." for check in failed)
         arms = tuple(ArmDecision(arm, "blocked", reasons) for arm in experiment.arms[1:])
         return Decision("blocked", reasons, arms, RULE)
-    arms = tuple(_decide_arm(experiment, look, arm) for arm in experiment.arms[1:])
+    k = _deciding_look(experiment, collected)
+    waiting, notes = _units_to_come(experiment, collected, k), _notes(experiment, looks, k)
+    hold = _windows_to_end(experiment, collected, k)
+    if hold is None and waiting and experiment.inference == "fixed":
+        hold = f"A fixed horizon is read once, when all is in: {waiting}"
+    arms = tuple(_decide_arm(experiment, looks[k], arm, hold, waiting) for arm in experiment.arms[1:])
     best = min(arms, key=lambda decision: URGENCY.index(decision.verdict))
     several = len(arms) > 1
     reasons = tuple(
         f"{decision.arm}: {reason}" if several else reason for decision in arms for reason in decision.reasons
     )
-    warned = tuple(
-        f"Check {_title(check.name).lower()}: {check.reason}." for check in look.checks if check.verdict == "warn"
+    return Decision(best.verdict, reasons + notes, arms, RULE)
+
+
+def _enrolled(collected: Collected) -> Array:
+    """Units that came by each look, those seen in two arms included, shape (looks,)."""
+    crossed = collected.crossed.reshape(len(collected.looks), -1)
+    return np.asarray(collected.moments.n[:, 0, :].sum(axis=-1) + crossed.sum(axis=-1))
+
+
+def _deciding_look(experiment: Experiment, collected: Collected) -> int:
+    enough = np.flatnonzero(_enrolled(collected) >= (experiment.planned_units or np.inf))
+    return int(enough[0]) if experiment.inference == "fixed" and len(enough) else len(collected.looks) - 1
+
+
+def _units_to_come(experiment: Experiment, collected: Collected, k: int) -> str | None:
+    """That more units are to come, which may change the call; None when all are in."""
+    units, time = int(_enrolled(collected)[k]), collected.looks[k]
+    ended = experiment.end is not None and isinstance(time, datetime) and time.date() >= experiment.end
+    if experiment.planned_units is None or units >= experiment.planned_units or ended:
+        return None
+    return f"{units:,} of {experiment.planned_units:,} planned units are in."
+
+
+def _windows_to_end(experiment: Experiment, collected: Collected, k: int) -> str | None:
+    """That the longest window of a deciding metric is open for most units: an early order is no additional order."""
+    metrics = [metric for metric in experiment.metrics if metric.role != "secondary"]
+    days = max((v.days or 0.0 for metric in metrics for v in metric.outcome.variables), default=0.0)
+    time: Any = collected.looks[k]
+    if not days or time is None:
+        return None
+    units = collected.moments.n[:, 0, :].sum(axis=-1)
+    window: Any = timedelta(days)
+    ended = [n for n, look in zip(units, collected.looks, strict=True) if look + window <= time]
+    share = 1 - (ended[-1] / units[k] if ended else 0.0)
+    return (
+        f"The {days:g}-day window is still open for {100 * share:.0f}% of the units." if share > MOSTLY_OPEN else None
     )
-    return Decision(best.verdict, reasons + warned, arms, RULE)
+
+
+def _notes(experiment: Experiment, looks: tuple[Look, ...], k: int) -> tuple[str, ...]:
+    """What a reader of the call must know besides."""
+    notes = [
+        f"Check {_title(check.name).lower()}: {check.reason}." for check in looks[k].checks if check.verdict == "warn"
+    ]
+    if experiment.inference == "fixed" and len(looks) > 1:
+        if experiment.planned_units is None:
+            notes.append("No planned units are stated: this holds only if the test was meant to be read now, and once.")
+        elif k < len(looks) - 1:
+            notes.append(
+                f"A fixed horizon is read once: this is the look of {looks[k].time}, the first with the planned units."
+            )
+    return tuple(notes)
 
 
 def _title(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
-def _decide_arm(experiment: Experiment, look: Look, arm: str) -> ArmDecision:
+def _decide_arm(experiment: Experiment, look: Look, arm: str, hold: str | None, waiting: str | None) -> ArmDecision:
+    """The call for one arm: `hold` forbids any yet, `waiting` says that an open question may still close."""
     effects = {effect.metric: effect for effect in look.effects if effect.arm == arm and effect.segment is None}
     by_role = {
         role: [(metric, effects[metric.id]) for metric in experiment.metrics if metric.role == role]
@@ -87,13 +130,7 @@ def _decide_arm(experiment: Experiment, look: Look, arm: str) -> ArmDecision:
     reasons += [_sentence(metric, effect, WORDS[effect.reading]) for metric, effect in by_role["guardrail"]]
     primary = [reading for *_, reading in clear]
     guardrails = [effect.reading for _, effect in by_role["guardrail"]]
-    waiting = _open(experiment, look)
-    call: Call
-    why: str | None
-    if waiting and experiment.inference == "fixed":
-        call, why = "keep_running", f"A fixed horizon is read once, at the planned units: {waiting}"
-    else:
-        call, why = _call(primary, guardrails, waiting)
+    call, why = ("keep_running", hold) if hold else _call(primary, guardrails, waiting)
     return ArmDecision(arm, call, (*([why] if why else []), *reasons))
 
 
@@ -102,14 +139,6 @@ def _clear(effect: Effect, alpha: float) -> Reading:
     if effect.reading in ("better", "worse") and (effect.p_value is None or effect.p_value > alpha):
         return "unclear"
     return effect.reading
-
-
-def _open(experiment: Experiment, look: Look) -> str | None:
-    """Why more units may still come and change the call; None once the planned units are in."""
-    units = sum(look.units.values())
-    if experiment.planned_units is None or units >= experiment.planned_units:
-        return None
-    return f"{units:,} of {experiment.planned_units:,} planned units are in."
 
 
 def _call(primary: list[Reading], guardrails: list[Reading], waiting: str | None) -> tuple[Call, str | None]:
@@ -130,7 +159,7 @@ def _call(primary: list[Reading], guardrails: list[Reading], waiting: str | None
         return "review", "A primary metric cannot be read."
     if won:
         return "review", "It wins, but a guardrail cannot be shown to be within its margin at the planned units."
-    return "stop", "The planned units are in, and no primary metric is clearly better."
+    return "stop", "No primary metric is clearly better, and no more units are to come."
 
 
 def _words(alone: Reading, reading: Reading, comparisons: int) -> str:

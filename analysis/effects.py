@@ -16,6 +16,8 @@ from analysis.variables import Variable
 
 # A standard deviation this small beside the mean is the rounding of a constant, not variation.
 ROUNDING = 1e-14
+# Fewer units than this for each fitted number, and a slope of an arm's own makes its error too small.
+UNITS_A_SLOPE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,16 @@ class Contrast:
         """Of the difference; 0 where neither arm varies, nan where a variance is not known."""
         v = self.covariance
         return np.sqrt(np.maximum(v[..., 0, 0] + v[..., 1, 1] - 2 * v[..., 0, 1], 0.0))
+
+    def against_margin(self, ratio: float) -> tuple[Array, Array]:
+        """Treatment - R x control, with R = 1 + ratio x sign(control), and its standard error.
+
+        Above 0 exactly where the lift is above `ratio`. It has bounds also where the lift itself has none.
+        """
+        r = 1 + ratio * np.sign(self.control)
+        v = self.covariance
+        spread = v[..., 1, 1] - 2 * r * v[..., 0, 1] + r**2 * v[..., 0, 0]
+        return self.treatment - r * self.control, np.sqrt(np.maximum(spread, 0.0))
 
     @property
     def relative_standard_error(self) -> Array:
@@ -138,18 +150,20 @@ def _covariates(metric: Metric, moments: Moments) -> tuple[Quantity, ...]:
 
 
 def _linearise(quantities: tuple[Quantity, ...], arm: Moments) -> _Linear:
+    """The quantities of one arm, the metric's first; a covariate whose denominator is 0 has no value and explains nothing."""
     variables = tuple(dict.fromkeys(v for quantity in quantities for v in quantity.variables))
     arm = arm.select(variables)
     value = np.empty((*arm.n.shape, len(quantities)))
     gradient = np.zeros((*arm.n.shape, len(quantities), len(variables)))
     for k, quantity in enumerate(quantities):
         place = [variables.index(v) for v in quantity.variables]
-        value[..., k], own = quantity.linearise(arm.mean[..., place])
+        point, slope = quantity.linearise(arm.mean[..., place])
+        empty = np.isnan(point) & (k > 0)
+        value[..., k] = np.where(empty, 0.0, point)
         for j, column in enumerate(place):
-            gradient[..., k, column] += own[..., j]
+            gradient[..., k, column] += np.where(empty, 0.0, slope[..., j])
     value = np.where((arm.n > 0)[..., None], value, np.nan)
-    covariance = gradient @ arm.covariance @ np.swapaxes(gradient, -1, -2) if len(variables) > len(quantities) else None
-    return _Linear(arm.n, value, arm.covariance if covariance is None else covariance)
+    return _Linear(arm.n, value, gradient @ arm.covariance @ np.swapaxes(gradient, -1, -2))
 
 
 def _pooled(metric: Metric, arms: list[_Linear], slope: Array, centre: Array) -> Contrast:
@@ -186,9 +200,13 @@ def _lin(arms: list[_Linear], centre: Array, share: float) -> Contrast:
 
     Source: Lin, Ann. Appl. Stat. 2013, section 4; augmented inverse-probability weighting with linear working
     models. Its standard error is not the HC2 of the regression: HC2 needs each unit's leverage, which no
-    second moment holds; the two differ by order 1/n.
+    second moment holds; the two differ by order k/n. Not a number in an arm of few units.
     """
-    slope = np.stack([slopes(arm.covariance) for arm in arms], axis=-2)
+    fitted = [
+        np.where((arm.n >= UNITS_A_SLOPE * arm.value.shape[-1])[..., None], slopes(arm.covariance), np.nan)
+        for arm in arms
+    ]
+    slope = np.stack(fitted, axis=-2)
     values = [
         arm.value[..., 0] - np.einsum("...k,...k->...", slope[..., a, :], arm.value[..., 1:] - centre)
         for a, arm in enumerate(arms)
@@ -223,7 +241,7 @@ def _independent(
     for value, variance, arm in zip(values, per_unit, arms, strict=True):
         constant = np.abs(variance) <= np.square(ROUNDING * value)
         with np.errstate(divide="ignore", invalid="ignore"):
-            variances.append(np.where(constant, 0.0, np.maximum(variance, 0.0)) / arm.n)
+            variances.append(np.where(constant, 0.0, np.maximum(variance, 0.0)) / np.where(arm.n > 1, arm.n, np.nan))
     covariance = np.zeros((*values[0].shape, 2, 2))
     covariance[..., 0, 0], covariance[..., 1, 1] = variances
     dof = (

@@ -81,7 +81,7 @@ class ConfidenceSequence:
 
 def _t_quantile(p: float, dof: Array) -> Array:
     finite = np.where(np.isinf(dof), 1.0, dof)
-    return np.where(np.isinf(dof), special.ndtri(p), special.stdtrit(finite, p))
+    return np.asarray(np.where(np.isinf(dof), special.ndtri(p), special.stdtrit(finite, p)))
 
 
 def fieller(control: Array, treatment: Array, covariance: Array, critical: Array) -> tuple[Array, Array]:

@@ -56,7 +56,10 @@ class Moments:
         )
 
     def __sub__(self, part: Moments) -> Moments:
-        """Moments of the units that are in `self` and not in `part`, which must be a subset."""
+        """Moments of the units that are in `self` and not in `part`, which must be a subset.
+
+        What is left keeps only the digits that the part's own spread leaves it: do not take out nearly everything.
+        """
         self._check(part)
         n = self.n - part.n
         if np.any(n < 0):

@@ -6,13 +6,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.checks import run_checks
 from analysis.collected import Collected
-from analysis.decision import decide, read_effect
+from analysis.decision import decide
 from analysis.effects import Contrast, lin_contrast, pooled_contrast, pooled_slope, unadjusted_contrast
+from analysis.estimates import EFFECTIVE_UNITS, Cell, Estimates, effective_units, number
 from analysis.experiment import Experiment
-from analysis.intervals import ConfidenceSequence, FixedHorizon, IntervalRule, fieller
+from analysis.intervals import ConfidenceSequence, FixedHorizon, IntervalRule
 from analysis.metrics import Metric
 from analysis.metrics.metric import Array
 from analysis.moments import Moments
@@ -22,7 +24,6 @@ from analysis.readout import (
     Design,
     Effect,
     EffectPair,
-    Estimate,
     Interval,
     Look,
     MetricPlan,
@@ -62,7 +63,7 @@ def read_collected(experiment: Experiment, collected: Collected, *, now: datetim
         Look(label, _by_arm(collected, units[k]), checks[k], tuple(looks[k]), _splits(experiment, collected, k))
         for k, label in enumerate(collected.labels)
     )
-    return Readout(experiment.id, _design(experiment), done, decide(experiment, done[-1]))
+    return Readout(experiment.id, _design(experiment), done, decide(experiment, collected, done))
 
 
 def _by_arm(collected: Collected, counts: Array) -> dict[str, int]:
@@ -76,7 +77,7 @@ def _splits(experiment: Experiment, collected: Collected, k: int) -> tuple[Split
         1.0, fixed_p_value(counts, np.array([experiment.shares[arm] for arm in collected.arms])) * len(counts)
     )
     return tuple(
-        Split(segment, _by_arm(collected, counts[s]), _number(p[s]))
+        Split(segment, _by_arm(collected, counts[s]), number(p[s]))
         for s, segment in enumerate(collected.segments[1:])
         if segment is not None
     )
@@ -100,14 +101,18 @@ def _effects(
     plain = unadjusted_contrast(metric, control, treatment)
     used = _adjusted(experiment, metric, arm, control, treatment) if metric.covariates else plain
     alpha, segments = experiment.alpha, len(collected.segments) - 1
-    main, raw = _Cells(used, rule, alpha), _Cells(plain, rule, alpha)
-    fixed = _Cells(used, FIXED, alpha) if rule.kind != FIXED.kind else None
-    together = _Cells(used, _rule(experiment, arm, alpha / segments), alpha / segments) if segments else None
+    sequential = rule.kind != FIXED.kind
+    thin = _thin(metric, (control, treatment), collected) if sequential else None
+    main, raw = Estimates(used, rule, alpha, thin), Estimates(plain, rule, alpha, thin)
+    fixed = Estimates(used, FIXED, alpha, thin) if sequential else None
+    narrow = alpha / max(1, segments)
+    together = Estimates(used, _rule(experiment, arm, narrow), narrow, thin) if segments else None
+    readings = main.readings(metric)
     interval = Interval(rule.kind, 1 - alpha)
     with np.errstate(divide="ignore", invalid="ignore"):
         saved = 1 - np.square(used.standard_error / plain.standard_error)
 
-    def effect(cell: tuple[int, int]) -> Effect:
+    def effect(cell: Cell) -> Effect:
         absolute, relative, overall = main.absolute(cell), main.relative(cell), cell[1] == 0
         return Effect(
             metric=metric.id,
@@ -116,7 +121,7 @@ def _effects(
             control=collected.arms[0],
             segment=collected.segments[cell[1]],
             n=Arms(int(plain.n_control[cell]), int(plain.n_treatment[cell])),
-            means=Arms(_number(plain.control[cell]), _number(plain.treatment[cell])),
+            means=Arms(number(plain.control[cell]), number(plain.treatment[cell])),
             adjustment=_adjustment(experiment, metric, used, cell) if metric.covariates else None,
             absolute=absolute,
             relative=relative,
@@ -125,8 +130,8 @@ def _effects(
             else EffectPair(absolute, relative),
             p_value=main.p_value(cell),
             interval=interval,
-            variance_reduction=_number(saved[cell]) if metric.covariates else None,
-            reading=read_effect(metric, absolute, relative),
+            variance_reduction=number(saved[cell]) if metric.covariates else None,
+            reading=readings[cell[0]][cell[1]],
             fixed_horizon=fixed.relative(cell) if fixed and overall else None,
             simultaneous=together.relative(cell) if together and not overall else None,
             reason=absolute.reason or relative.reason,
@@ -134,6 +139,12 @@ def _effects(
 
     looks, groups = plain.difference.shape
     return [[effect((k, s)) for s in range(groups)] for k in range(looks)]
+
+
+def _thin(metric: Metric, arms: tuple[Moments, Moments], collected: Collected) -> NDArray[np.bool_]:
+    """Where an arm has too few units that carry the metric for an interval that is read at every look."""
+    control, treatment = (effective_units(metric, arm, collected.nonnegative) for arm in arms)
+    return np.asarray(np.minimum(control, treatment) < EFFECTIVE_UNITS)
 
 
 def _adjusted(experiment: Experiment, metric: Metric, arm: str, control: Moments, treatment: Moments) -> Contrast:
@@ -145,77 +156,11 @@ def _adjusted(experiment: Experiment, metric: Metric, arm: str, control: Moments
     return pooled_contrast(metric, control, treatment, np.broadcast_to(whole, (*control.n.shape, whole.shape[-1])))
 
 
-class _Cells:
-    """A contrast under one rule and level, as arrays over (looks, segments); read out cell by cell."""
-
-    def __init__(self, contrast: Contrast, rule: IntervalRule, alpha: float) -> None:
-        self.contrast = contrast
-        self.difference, error = contrast.difference, contrast.standard_error
-        self.error = np.where(error > 0, error, np.nan)
-        units = contrast.n_control + contrast.n_treatment
-        critical = rule.critical(alpha, units, contrast.dof)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            self.half = critical * self.error
-            self.p = np.where(
-                np.isfinite(self.half), rule.p_value(self.difference / self.error, units, contrast.dof), np.nan
-            )
-            self.lift = self.difference / np.abs(contrast.control)
-        self.lift_error = np.where(np.isnan(self.error), np.nan, contrast.relative_standard_error)
-        self.lower, self.upper = fieller(contrast.control, contrast.treatment, contrast.covariance, critical)
-
-    def absolute(self, cell: tuple[int, int]) -> Estimate:
-        estimate, half = self.difference[cell], self.half[cell]
-        return Estimate(
-            _number(estimate),
-            _number(self.error[cell]),
-            _number(estimate - half),
-            _number(estimate + half),
-            self._reason(cell),
-        )
-
-    def relative(self, cell: tuple[int, int]) -> Estimate:
-        reason = self._reason(cell)
-        if reason is None and self.contrast.control[cell] == 0:
-            reason = "the control value is 0"
-        if reason is None and np.isnan(self.lower[cell]):
-            reason = "the control value is not clearly different from 0, so the lift has no bounds"
-        bounded = not np.isnan(self.half[cell])
-        return Estimate(
-            _number(self.lift[cell]),
-            _number(self.lift_error[cell]),
-            _number(self.lower[cell]) if bounded else None,
-            _number(self.upper[cell]) if bounded else None,
-            reason,
-        )
-
-    def p_value(self, cell: tuple[int, int]) -> float | None:
-        return _number(self.p[cell])
-
-    def _reason(self, cell: tuple[int, int]) -> str | None:
-        """Why the cell has no interval; None where it has one."""
-        if not np.isnan(self.half[cell]):
-            return None
-        contrast = self.contrast
-        for n, side in ((contrast.n_control[cell], "control"), (contrast.n_treatment[cell], "treatment")):
-            if n < 2:
-                return f"{side} has {n:.0f} unit{'' if n == 1 else 's'}; an interval needs 2 or more"
-        if np.isnan(self.difference[cell]):
-            return "the denominator is 0"
-        if np.isnan(contrast.covariance[cell]).any():
-            return "no variance is given"
-        return "no variance: every unit has the same value"
-
-
-def _number(value: Array | float) -> float | None:
-    number = float(value)
-    return number if np.isfinite(number) else None
-
-
-def _adjustment(experiment: Experiment, metric: Metric, used: Contrast, cell: tuple[int, int]) -> Adjustment:
-    slopes = tuple(tuple(_number(slope) for slope in row) for row in used.slopes[cell])
+def _adjustment(experiment: Experiment, metric: Metric, used: Contrast, cell: Cell) -> Adjustment:
+    slopes = tuple(tuple(number(slope) for slope in row) for row in used.slopes[cell])
     names = tuple(_covariate_name(quantity) for quantity in metric.covariates)
     return Adjustment(
-        experiment.adjustment, names, slopes, Arms(_number(used.control[cell]), _number(used.treatment[cell]))
+        experiment.adjustment, names, slopes, Arms(number(used.control[cell]), number(used.treatment[cell]))
     )
 
 

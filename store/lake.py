@@ -5,7 +5,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -92,7 +92,12 @@ class Part:
 class Lake:
     """All fact tables of a workspace, one Delta table a folder, and the quarantine."""
 
-    def __init__(self, path: Path, connect: "Callable[[], Backend] | None" = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        connect: "Callable[[], Backend] | None" = None,
+        versions: Mapping[str, int] | None = None,
+    ) -> None:
         strange = sorted(UNSAFE & set(str(path)))
         if strange:
             raise LakeError(
@@ -100,6 +105,7 @@ class Lake:
             )
         self.path = path
         self._connect = connect
+        self._versions = versions
         self._local = threading.local()
 
     def append(self, table: str, data: pa.Table | pa.RecordBatchReader, *, source: str) -> int:
@@ -113,6 +119,8 @@ class Lake:
             LakeError: if a row breaks the contract; then nothing is appended.
         """
         contract = load_contract(table)
+        if self._versions is not None:
+            raise LakeError(f"{table}: this is the lake as it was; open the workspace again to append.")
         if self.landed(table, source) is not None:
             return 0
         problem = column_problem(dict(zip(data.schema.names, data.schema.types, strict=True)), contract)
@@ -226,6 +234,10 @@ class Lake:
     def _delta(self, table: str, version: int | None = None) -> DeltaTable | None:
         self._schema(table)
         folder = self.path / table
+        if version is None and self._versions is not None:
+            if table not in self._versions:
+                return None
+            version = self._versions[table]
         if not DeltaTable.is_deltatable(str(folder)):
             return None
         try:

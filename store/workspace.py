@@ -1,7 +1,8 @@
 """The workspace: a folder with holdout.toml, in which the lake, the registry and the experiments lie."""
 
 import tomllib
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,7 @@ class Workspace:
 
     path: Path
     settings: Settings
+    versions: Mapping[str, int] | None = None
 
     @classmethod
     def create(cls, path: Path | str, name: str | None = None) -> "Workspace":
@@ -91,6 +93,10 @@ class Workspace:
             f"neither {root} nor a folder above it has a {FILE}. `holdout init DIR` makes a workspace."
         )
 
+    def at(self, versions: Mapping[str, int]) -> "Workspace":
+        """The workspace with its lake as it was at these versions of the tables, for reading only."""
+        return replace(self, versions=dict(versions))
+
     @property
     def name(self) -> str:
         return self.settings.name or self.path.name
@@ -107,7 +113,7 @@ class Workspace:
     def lake(self) -> "Lake":
         from store.lake import Lake
 
-        return Lake(self.path / self.settings.lake, connect=self.connect)
+        return Lake(self.path / self.settings.lake, connect=self.connect, versions=self.versions)
 
     @cached_property
     def registry(self) -> "Registry":

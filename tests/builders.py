@@ -56,10 +56,10 @@ def an_experiment(*metrics: Metric, **more: Any) -> Experiment:
     return Experiment(metrics=metrics or (a_metric("y"),), **{**settings, **more})
 
 
-def collected_of(looks: list[list[Moments]], arms: tuple[str, ...] = ("a", "b"), **more: Any) -> Collected:
+def collected_of(running: list[list[Moments]], arms: tuple[str, ...] = ("a", "b"), **more: Any) -> Collected:
     """What a scan would return for one overall segment: Moments by look and arm."""
     settings: dict[str, Any] = {
-        "arms": arms, "segments": (None,), "looks": (None,) * len(looks), "moments": stack([[look] for look in looks]),
-        "crossed": np.zeros(len(looks)), "left_out": {}, "last_exposure": None, "last_event": None, "caps": {},
+        "arms": arms, "segments": (None,), "looks": (None,) * len(running), "moments": stack([[look] for look in running]),
+        "crossed": np.zeros(len(running)), "left_out": {}, "last_exposure": None, "last_event": None, "caps": {},
     }  # fmt: skip
     return Collected(**{**settings, **more})

@@ -55,7 +55,7 @@ def test_a_mistake_ends_in_one_clear_line_and_not_in_a_traceback(trial):
     assert "'spent'" in done.stderr and "spend" in done.stderr and "Traceback" not in done.stderr
 
 
-def test_from_an_empty_folder_to_a_saved_look(tmp_path, trial):
+def test_from_an_empty_folder_to_a_saved_look_that_can_be_recomputed_on_the_facts_as_they_were(tmp_path, trial):
     shop = tmp_path / "shop"
     assert holdout("init", shop).returncode == 0
     hour = "2026-11-0{}T12:00:00Z"
@@ -77,6 +77,11 @@ def test_from_an_empty_folder_to_a_saved_look(tmp_path, trial):
     (shop / "experiments" / "lake_trial.toml").write_text(text)
     done = holdout("refresh", "--workspace", shop)
     assert (done.returncode, done.stdout.strip()) == (0, "lake_trial: ship"), done.stderr
+    late = tmp_path / "late.csv"
+    late.write_text(f"unit_id,time,kind,value\nu1,{hour.format(7)},purchase,90000\n")
+    assert holdout("import", "events", late, "--workspace", shop).returncode == 0
+    done = holdout("recompute", "1", "--workspace", shop)
+    assert done.returncode == 0 and "the same readout" in done.stdout, done.stdout + done.stderr
 
 
 def test_a_folder_that_is_no_workspace_is_refused_with_the_command_to_make_one(tmp_path):

@@ -6,7 +6,10 @@ import pytest
 from builders import a_metric, an_experiment, collected_of, moments_of, stack
 
 from analysis import Readout, read_collected
+from analysis.metrics import Quantity
+from analysis.moments import Moments
 from analysis.readout import Segment
+from analysis.variables import Variable
 
 
 def draws(mean: float, sd: float, n: int) -> np.ndarray:
@@ -181,3 +184,79 @@ def test_stale_facts_warn():
         collected = collected_of([two_arms()], last_exposure=seen, last_event=seen)
         readout = read_collected(an_experiment(a_metric("y")), collected, now=now)
         assert next(c for c in readout.looks[0].checks if c.name == "freshness").verdict == verdict
+
+
+def test_a_sequence_gives_no_interval_where_an_arm_has_too_few_units_with_a_value():
+    rare = [moments_of(y=np.r_[np.ones(k), np.zeros(2_000 - k)]) for k in (1, 40)]
+    plan = {"inference": "confidence_sequence", "planned_units": 10_000}
+    for metric, known in ((a_metric("y", kind="proportion"), frozenset()), (a_metric("y"), frozenset([Variable("y")]))):
+        effect = only_effect(read_collected(an_experiment(metric, **plan), collected_of([rare], nonnegative=known)))
+        assert effect.absolute.lower is None and "too few units with a value" in effect.absolute.reason
+        assert effect.reading == "unknown" and effect.absolute.estimate > 0
+
+
+def test_a_proportion_of_one_unit_has_no_interval():
+    arms = [moments_of(y=[0.0]), moments_of(y=np.tile([0.0, 1.0], 25))]
+    effect = only_effect(read_collected(an_experiment(a_metric("y", kind="proportion")), collected_of([arms])))
+    assert effect.p_value is None and "control has 1 unit" in effect.absolute.reason
+
+
+def test_a_rare_harm_is_beyond_its_margin_also_where_its_lift_has_no_bounds():
+    arms = [moments_of(y=np.r_[np.ones(k), np.zeros(5_000 - k)]) for k in (2, 250)]
+    crashes = a_metric("y", kind="proportion", role="guardrail", margin=0.02, direction="decrease")
+    effect = only_effect(read_collected(an_experiment(crashes), collected_of([arms])))
+    assert effect.relative.lower is None and effect.reading == "beyond_margin"
+
+
+@pytest.mark.parametrize("level", [-12.0, 12.0])
+def test_a_margin_and_a_bounded_lift_say_the_same(level):
+    for shift in np.linspace(-0.6, 0.2, 30):
+        arms = [moments_of(y=draws(level, 2, 900)), moments_of(y=draws(level + shift, 2, 1_100))]
+        metric = a_metric("y", role="guardrail", margin=0.02)
+        effect = only_effect(read_collected(an_experiment(metric), collected_of([arms])))
+        lift = effect.relative
+        expected = "within_margin" if lift.lower > -0.02 else "beyond_margin" if lift.upper < -0.02 else None
+        assert expected is None or effect.reading == expected
+
+
+def test_a_ratio_of_covariates_beside_its_own_part_adjusts_as_least_squares_does():
+    rng = np.random.default_rng(6)
+    columns = {name: 1 + rng.gamma(2, 1, (2, 3_000)) for name in "ab"}
+    y = 2 * columns["a"] + rng.normal(size=(2, 3_000))
+    arms = [moments_of(y=y[k], a=columns["a"][k], b=columns["b"][k]) for k in (0, 1)]
+    estimates = []
+    for covariates in ((("a", "b"), "a"), ("a", ("a", "b")), (("a", "b"), "a", "b")):
+        experiment = an_experiment(a_metric("y", covariates=covariates))
+        estimates.append(only_effect(read_collected(experiment, collected_of([arms]))).absolute)
+    assert estimates[0].estimate == pytest.approx(estimates[1].estimate, rel=1e-9)
+    assert all(e.standard_error == pytest.approx(np.sqrt(2 / 3_000), rel=0.05) for e in estimates)
+
+
+def test_a_covariate_without_a_value_explains_nothing_and_hides_nothing():
+    arms = [moments_of(y=draws(3 + s, 1, 500), d=np.ones(500), x=np.zeros(500), e=np.zeros(500)) for s in (0, 0.5)]
+    metric = a_metric("y", "d", kind="ratio", covariates=(("x", "e"),))
+    effect = only_effect(read_collected(an_experiment(metric), collected_of([arms])))
+    assert effect.absolute == effect.unadjusted.absolute and effect.absolute.estimate == pytest.approx(0.5)
+
+
+def test_a_fixed_horizon_is_decided_at_the_first_look_with_the_planned_units():
+    looks = [two_arms(shift, n) for shift, n in ((0.0, 1_000), (0.0, 2_000), (0.5, 3_000))]
+    planned = an_experiment(a_metric("y"), planned_units=4_000)
+    decision = read_collected(planned, collected_of(looks)).decision
+    assert decision.verdict == "stop" and any("read once" in reason for reason in decision.reasons)
+    unplanned = read_collected(an_experiment(a_metric("y")), collected_of(looks)).decision
+    assert any("No planned units are stated" in reason for reason in unplanned.reasons)
+
+
+def test_no_call_is_made_while_the_window_of_most_units_is_open():
+    window = Quantity(Variable("y", "sum", days=7))
+    metric = type(a_metric("y"))(**{**vars(a_metric("y")), "outcome": window})
+    days = [datetime(2026, 11, day, tzinfo=UTC) for day in range(2, 20)]
+    looks = [
+        [Moments(window.variables, m.n, m.mean, m.cross) for m in two_arms(0.5, 500 * (k + 1))]
+        for k in range(len(days))
+    ]
+    experiment = an_experiment(metric, inference="confidence_sequence", planned_units=50_000)
+    for upto, verdict in ((8, "keep_running"), (18, "ship")):
+        decision = read_collected(experiment, collected_of(looks[:upto], looks=tuple(days[:upto]))).decision
+        assert decision.verdict == verdict, upto

@@ -1,0 +1,117 @@
+"""From a contrast to estimates: intervals, p-values and readings under one rule, cell by cell."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.effects import Contrast
+from analysis.intervals import IntervalRule, fieller
+from analysis.metrics import Metric
+from analysis.metrics.metric import Array
+from analysis.moments import Moments
+from analysis.readout import Estimate, Reading
+from analysis.variables import Variable
+
+Cell = tuple[int, int]
+# With fewer units of weight in an arm its variance can be far too small, and a sequence loses its level.
+EFFECTIVE_UNITS = 10.0
+
+
+class Estimates:
+    """A contrast under one rule and level, as arrays over (looks, segments).
+
+    `thin` marks the cells that hold too little for an interval.
+    """
+
+    def __init__(self, contrast: Contrast, rule: IntervalRule, alpha: float, thin: NDArray[np.bool_] | None = None) -> None:
+        self.contrast, self.difference = contrast, contrast.difference
+        error = contrast.standard_error
+        self.error = np.where(error > 0, error, np.nan)
+        self.thin = np.zeros(error.shape, bool) if thin is None else thin
+        units = contrast.n_control + contrast.n_treatment
+        self.critical = np.where(self.thin, np.nan, rule.critical(alpha, units, contrast.dof))
+        self.half = self.critical * self.error
+        with np.errstate(divide="ignore", invalid="ignore"):
+            p = rule.p_value(self.difference / self.error, units, contrast.dof)
+            self.p = np.where(np.isfinite(self.half), p, np.nan)
+            self.lift = self.difference / np.abs(contrast.control)
+        self.lift_error = np.where(np.isnan(self.error), np.nan, contrast.relative_standard_error)
+        self.lower, self.upper = fieller(contrast.control, contrast.treatment, contrast.covariance, self.critical)
+
+    def absolute(self, cell: Cell) -> Estimate:
+        """The difference, in the metric's unit."""
+        estimate, half = self.difference[cell], self.half[cell]
+        ends = number(estimate - half), number(estimate + half)
+        return Estimate(number(estimate), number(self.error[cell]), *ends, self._reason(cell))
+
+    def relative(self, cell: Cell) -> Estimate:
+        """The lift."""
+        reason = self._reason(cell)
+        if reason is None and self.contrast.control[cell] == 0:
+            reason = "the control value is 0"
+        if reason is None and np.isnan(self.lower[cell]):
+            reason = "the control value is not clearly different from 0, so the lift has no bounds"
+        ends = (None, None) if np.isnan(self.half[cell]) else (number(self.lower[cell]), number(self.upper[cell]))
+        return Estimate(number(self.lift[cell]), number(self.lift_error[cell]), *ends, reason)
+
+    def p_value(self, cell: Cell) -> float | None:
+        """Two-sided p-value of no difference."""
+        return number(self.p[cell])
+
+    def readings(self, metric: Metric) -> list[list[Reading]]:
+        """What each cell says of the metric, in the direction that is good for it: for each look, each segment."""
+        good = 1 if metric.direction == "increase" else -1
+        lower, upper = good * self.difference - self.half, good * self.difference + self.half
+        read = np.select([np.isnan(lower), lower > 0, upper < 0], ["unknown", "better", "worse"], "unclear")
+        if metric.role == "guardrail" and metric.margin is not None:
+            distance, error = self.contrast.against_margin(-good * metric.margin)
+            reach = self.critical * np.where(error > 0, error, np.nan)
+            low, high = good * distance - reach, good * distance + reach
+            beyond = np.select([np.isnan(low), low > 0, high < 0], ["unknown", "within_margin", "beyond_margin"], "")
+            read = np.where(beyond != "", beyond, np.where(read == "worse", "worse", "unclear"))
+        return cast(list[list[Reading]], read.tolist())
+
+    def _reason(self, cell: Cell) -> str | None:
+        """Why the cell has no interval; None where it has one."""
+        if not np.isnan(self.half[cell]):
+            return None
+        contrast = self.contrast
+        for n, side in ((contrast.n_control[cell], "control"), (contrast.n_treatment[cell], "treatment")):
+            if n < 2:
+                return f"{side} has {n:.0f} unit{'' if n == 1 else 's'}; an interval needs 2 or more"
+        if np.isnan(self.difference[cell]):
+            return "the denominator is 0, or an arm has too few units for a slope of its own"
+        if np.isnan(contrast.covariance[cell]).any():
+            return "no variance is given"
+        if self.thin[cell]:
+            return "an arm has too few units with a value for an interval that is safe to peek at"
+        return "no variance: every unit has the same value"
+
+
+def effective_units(metric: Metric, arm: Moments, nonnegative: frozenset[Variable]) -> Array:
+    """How many units carry the metric in an arm, shape (...): its units, or fewer where a few hold nearly all.
+
+    For a proportion the rarer of units with and without; for values that are never negative Kish's
+    (sum x)² / (sum x²), for both parts of a ratio; all units where values can be negative.
+    """
+    least = np.asarray(arm.n, float)
+    if metric.kind == "proportion":
+        share = arm.select(metric.outcome.variables).mean[..., 0]
+        return np.asarray(np.minimum(share, 1 - share) * least)
+    for variable in metric.outcome.variables:
+        if variable in nonnegative:
+            one = arm.select((variable,))
+            square = one.n * np.square(one.mean[..., 0])
+            with np.errstate(divide="ignore", invalid="ignore"):
+                kish = one.n * square / (square + one.cross[..., 0, 0])
+            least = np.fmin(least, np.where(one.mean[..., 0] == 0, 0.0, kish))
+    return least
+
+
+def number(value: Array | float) -> float | None:
+    """A finite number, or None."""
+    plain = float(value)
+    return plain if np.isfinite(plain) else None
