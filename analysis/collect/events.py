@@ -1,6 +1,7 @@
 """One pass over the events: per-unit totals, and for running totals the increments of each day."""
 
 from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,10 @@ from analysis.variables import Scalar, Variable
 
 DAY = 86_400_000_000
 Increment = tuple[NDArray[np.int32], Array]
+# Reads columns of the events that fulfil a condition, in batches with the places of their units.
+Source = Callable[[dict[str, str], str], Iterator[tuple[NDArray[np.int32], Any]]]
+# Increments of 12 bytes that are kept before those of one unit and day are joined.
+KEEP = 32_000_000
 
 
 @dataclass(slots=True)
@@ -38,7 +43,7 @@ class Totals:
     @classmethod
     def none(cls, units: Units, variables: tuple[Variable, ...]) -> "Totals":
         """Units without any event."""
-        scan = _Scan(units, tuple(v for v in variables if v.aggregation is not None), daily=True)
+        scan = Scan(units, tuple(v for v in variables if v.aggregation is not None), daily=True)
         return scan.finish()
 
 
@@ -72,26 +77,23 @@ def read_events(
         whole: unit ids are whole numbers here and in the exposures, and need no text.
         daily: also keep increments by day.
     """
-    variables = tuple(v for v in variables if v.aggregation is not None)
-    scan = _Scan(units, variables, daily)
+    instant = rows.instant(time, "the time")
+    rows.need(unit, "the unit")
+    rows.refuse_holes((unit,), time)
+    scan = Scan(units, tuple(v for v in variables if v.aggregation is not None), daily)
     bases = {name: base_sql(rows, *key) for key, name in scan.bases.items()}
-    columns = {"time": rows.instant(time, "the time")} | bases
-    if whole:
-        columns["unit"] = rows.need(unit, "the unit")
-        find = _finder(units.ids)
-        batches = rows.stream(columns)
-    else:
-        # The join drops events of unknown units, and of none.
-        rows.refuse_holes((unit,), None)
-        scan.totals.last_event = rows.fetch({"last": f"max({columns['time']})"})["last"][0].as_py()
-        find = None
-        batches = _joined(rows, units, unit, columns)
-    for batch in batches:
-        if batch["time"].null_count or (whole and batch["unit"].null_count):
-            rows.refuse_holes((unit,), time)
-        place = find(array(batch["unit"])) if find else array(batch["place"])
+    source = _by_place(rows, units, unit) if whole else _by_join(rows, units, unit)
+    idle = {name: "'-infinity'" if key[1] == "max" else "0" for key, name in scan.bases.items()}
+    busy = " OR ".join(f"{sql} <> {idle[name]}" for name, sql in bases.items()) or "false"
+    for place, batch in source({"time": instant} | bases, f"{instant} >= {scan.earliest} AND ({busy})"):
         scan.add(place, array(batch["time"]), {name: array(batch[name]) for name in bases})
     totals = scan.finish()
+    totals.last_event = rows.latest(time)
+    # Events that change no variable still make looks.
+    rest = (totals.latest or scan.earliest) // DAY * DAY + DAY
+    if totals.last_event is not None and totals.last_event >= rest:
+        for place, batch in source({"time": instant}, f"{instant} >= {rest}"):
+            scan.note_latest(place, array(batch["time"]))
     for variable, values in totals.values.items():
         if not np.isfinite(values).all():
             _refuse_infinite(rows, variable)
@@ -159,17 +161,33 @@ def _finder(ids: NDArray[np.int64]) -> Any:
     return look_up
 
 
-def _joined(rows: Rows, units: Units, unit: str, columns: dict[str, str]) -> Any:
-    """Batches of the events of known units with their `place`, by DuckDB's join."""
+def _by_place(rows: Rows, units: Units, unit: str) -> Source:
+    """Reads events whose units are looked up in a table; unknown units have place n."""
+    find = _finder(units.ids)
+
+    def read(columns: dict[str, str], where: str) -> Iterator[tuple[NDArray[np.int32], Any]]:
+        for batch in rows.stream(columns | {"unit": rows.need(unit, "the unit")}, f"WHERE {where}"):
+            yield find(array(batch["unit"])), batch
+
+    return read
+
+
+def _by_join(rows: Rows, units: Units, unit: str) -> Source:
+    """Reads events whose units are looked up by DuckDB's join; those of unknown units are not read."""
     import pyarrow as pa
 
     known = pa.Table.from_arrays([units.ids, arrow(np.arange(len(units), dtype=np.int32))], ["holdout_unit", "place"])
     rows.con.register("holdout_units", known)
     join = f"JOIN holdout_units ON holdout_unit = {rows.text(unit, 'the unit')}"
-    return rows.stream(columns | {"place": "place"}, join)
+
+    def read(columns: dict[str, str], where: str) -> Iterator[tuple[NDArray[np.int32], Any]]:
+        for batch in rows.stream(columns | {"place": "place"}, f"{join} WHERE {where}"):
+            yield array(batch["place"]), batch
+
+    return read
 
 
-class _Scan:
+class Scan:
     """Per-unit accumulators that batches of events are added to."""
 
     def __init__(self, units: Units, variables: tuple[Variable, ...], daily: bool) -> None:
@@ -181,6 +199,7 @@ class _Scan:
         self.bases: dict[Any, str] = {}
         self.windows: dict[tuple[float | None, bool], list[tuple[Variable, str]]] = defaultdict(list)
         self.totals = Totals(start=int(units.first.min() // DAY))
+        self.kept = 0
         for variable in variables:
             key = (variable.value, variable.aggregation, variable.where)
             base = self.bases.setdefault(key, f"base_{len(self.bases)}")
@@ -189,55 +208,70 @@ class _Scan:
             if daily and not variable.pre:
                 self.totals.days[variable] = defaultdict(list)
 
+    @property
+    def earliest(self) -> int:
+        """The earliest time at which an event can count."""
+        before = max((days or 0.0 for days, pre in self.windows if pre), default=0.0)
+        return int(self.first.min()) - round(before * DAY)
+
     def add(self, place: NDArray[np.int32], time: NDArray[np.int64], bases: dict[str, NDArray[Any]]) -> None:
         """Adds one batch of rows."""
-        if not len(time):
-            return
-        self._note_latest(place, time)
+        self.note_latest(place, time)
         age = time - self.first.take(place)
         for (days, pre), targets in self.windows.items():
             rows = np.flatnonzero(_inside(age, days, pre))
+            day = None
+            if self.daily and not pre:
+                rows, day = self._by_day(rows, time)
             units = place.take(rows)
-            split = self._split(time, rows) if self.daily and not pre else None
             for variable, base in targets:
-                self._spread(variable, units, bases[base].take(rows), split)
+                self._spread(variable, units, bases[base].take(rows), day)
 
-    def _note_latest(self, place: NDArray[np.int32], time: NDArray[np.int64]) -> None:
-        last = int(time.max())
-        if self.totals.last_event is None or last > self.totals.last_event:
-            self.totals.last_event = last
-        if self.totals.latest is None or last > self.totals.latest:
+    def note_latest(self, place: NDArray[np.int32], time: NDArray[np.int64]) -> None:
+        """Takes note of the latest event of a known unit."""
+        if len(time) and (self.totals.latest is None or time.max() > self.totals.latest):
             known = time[place < self.n]
             if len(known):
                 self.totals.latest = max(int(known.max()), self.totals.latest or int(known.max()))
 
-    def _split(self, time: NDArray[np.int64], rows: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any] | None]:
-        """Days of the rows, and the order that sorts them; None if they are sorted."""
+    def _by_day(self, rows: NDArray[np.int64], time: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.uint16]]:
+        """The rows in order of day, and their days."""
         day = (time.take(rows) // DAY - self.totals.start).astype(np.uint16)
-        if len(day) == 0 or (day[1:] >= day[:-1]).all():
-            return day, None
+        if (day[1:] >= day[:-1]).all():
+            return rows, day
         order = np.argsort(day, kind="stable")
-        return day[order], order
+        return rows.take(order), day.take(order)
 
-    def _spread(self, variable: Variable, units: NDArray[np.int32], amounts: NDArray[Any], split: Any) -> None:
-        """Gives one variable's amounts to its units, at once or by day."""
-        idle = -np.inf if variable.aggregation == "max" else 0
-        busy = np.flatnonzero(amounts != idle)
-        if split is None:
-            apply(variable, self.totals.values[variable], units.take(busy), amounts.take(busy).astype(float))
-            return
-        day, order = split
-        if order is not None:
-            busy = np.flatnonzero(amounts.take(order) != idle)
-            source = order.take(busy)
-        else:
-            source = busy
-        day, units, amounts = day.take(busy), units.take(source), amounts.take(source).astype(float)
-        if len(day):
+    def _spread(
+        self, variable: Variable, units: NDArray[np.int32], amounts: NDArray[Any], day: NDArray[np.uint16] | None
+    ) -> None:
+        """Gives amounts to units: at once, or kept by day until the replay."""
+        busy = np.flatnonzero(amounts != (-np.inf if variable.aggregation == "max" else 0))
+        units, amounts = units.take(busy), amounts.take(busy).astype(float)
+        if day is None:
+            apply(variable, self.totals.values[variable], units, amounts)
+        elif len(busy):
+            day = day.take(busy)
             for k in range(int(day[0]), int(day[-1]) + 1):
                 low, high = np.searchsorted(day, (k, k + 1))
                 if high > low:
                     self.totals.days[variable][k].append((units[low:high], amounts[low:high]))
+            self.kept += len(busy)
+            if self.kept > KEEP:
+                self._compact()
+
+    def _compact(self) -> None:
+        """Joins the increments of a unit on a day, so that memory grows with active days and not with events."""
+        self.kept = 0
+        for variable, days in self.totals.days.items():
+            for day, parts in days.items():
+                units = np.concatenate([part[0] for part in parts])
+                amounts = np.concatenate([part[1] for part in parts])
+                order = np.argsort(units, kind="stable")
+                starts = np.flatnonzero(np.diff(units[order], prepend=-1))
+                join = np.add if variable.aggregation in ("sum", "count") else np.maximum
+                days[day] = [(units[order][starts], join.reduceat(amounts[order], starts))]
+                self.kept += len(starts) // 2
 
     def finish(self) -> Totals:
         """The totals; those kept by day are summed up to final values here."""

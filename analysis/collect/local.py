@@ -60,16 +60,18 @@ def _collected(experiment: Experiment, label: str, units: Units, totals: Totals 
     moving = dict(totals.days) if every and totals is not None else {}
     course = Course(days[1] - days[0] + 1 if every else 1, entry, values, moving, caps)
     ends = _ends(days, every)
+    crossed = units.crossed or (np.zeros(0, np.int64),) * len(experiment.arms)
     return Collected(
         arms=experiment.arms,
         segments=(None, *(Segment(d, name) for d, labels in units.segments.items() for name in labels.names)),
         looks=ends,
         moments=tally(course, units.arm, len(experiment.arms), moments_of),
-        crossed=np.array([float((units.crossed < _micros(end)).sum()) if end else 0.0 for end in ends]),
+        crossed=np.array([[float((seen < _micros(end)).sum()) if end else 0.0 for seen in crossed] for end in ends]),
         left_out=units.left_out,
         last_exposure=_instant(units.last_exposure),
         last_event=_instant(totals.last_event if totals else None),
         caps={variable.name: cap for variable, cap in caps.items()},
+        nonnegative=frozenset(variable for variable, found in values.items() if found.min() >= 0),
     )
 
 

@@ -62,18 +62,30 @@ def collect_tables(experiment: Experiment, exposures: "Table", events: "Table | 
     )
     segments, moments = _moments(experiment, _kept(values), variables, len(ends))
     others = alone.filter(~alone.arm.isin(experiment.arms)).arm.value_counts(name="units").to_pyarrow().to_pylist()
-    crossed = firsts.filter(firsts.arms > 1)
+    crossed, arms = firsts.filter(firsts.arms > 1), experiment.arms
     return Collected(
         arms=experiment.arms,
         segments=segments,
         looks=ends,
         moments=moments,
-        crossed=np.array([float(crossed.filter(crossed.time < e).count().execute()) if e else 0.0 for e in ends]),
+        crossed=np.array([_by_first_arm(crossed, arms, end) for end in ends]),
         left_out={row["arm"]: row["units"] for row in others},
         last_exposure=_latest(exposures) if timed else None,
         last_event=_latest(events) if events is not None else None,
         caps={variable.name: cap for variable, cap in caps.items()},
+        nonnegative=_nonnegative(values.filter(values.look == len(ends) - 1), variables),
     )
+
+
+def _by_first_arm(crossed: "Table", arms: tuple[str, ...], end: Any) -> list[float]:
+    """How many of the crossed units were seen before `end`, by the arm that they were in first."""
+    if end is None:
+        return [0.0] * len(arms)
+    return [float(crossed.filter((crossed.time < end) & (crossed.arm == arm)).count().execute()) for arm in arms]
+
+
+def _nonnegative(values: "Table", variables: tuple[Variable, ...]) -> frozenset[Variable]:
+    return frozenset(v for k, v in enumerate(variables) if values[f"v{k}"].min().execute() >= 0)
 
 
 def _kept(table: "Table") -> "Table":

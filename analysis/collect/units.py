@@ -1,6 +1,6 @@
 """Units: who is in which arm since when, with segments and covariates, as dense arrays."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -53,7 +53,7 @@ class Units:
         first: microseconds of first exposure; None for a table without time.
         segments: labels by dimension.
         columns: values of variables that are columns, and of their companions that mark missing values.
-        crossed: first exposures of the units seen in two arms.
+        crossed: first exposures of the units seen in two arms, by the listed arm that each was in first.
         latest: last exposure of any unit that counts.
         last_exposure: last exposure in the data.
     """
@@ -64,7 +64,7 @@ class Units:
     segments: dict[str, Labels]
     columns: dict[Variable, Array]
     left_out: dict[str, int]
-    crossed: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    crossed: tuple[Ints, ...] = ()
     latest: int | None = None
     last_exposure: int | None = None
 
@@ -116,7 +116,8 @@ def read_exposures(experiment: Experiment, rows: Rows, *, whole: bool) -> Units:
     labels = Labels.of(data["arm"])
     crossed = _crossed(labels.codes, unit_of, len(ids))
     row = _first_rows(experiment, rows, data, unit_of, time, first)
-    arm, left_out = _arms(experiment, rows, Labels(labels.names, labels.codes[row]), crossed)
+    first_arms = Labels(labels.names, labels.codes[row])
+    arm, left_out = _arms(experiment, rows, first_arms, crossed)
     counted = np.flatnonzero(arm >= 0)
     included = np.zeros(len(ids), bool)
     included[counted] = True
@@ -127,7 +128,7 @@ def read_exposures(experiment: Experiment, rows: Rows, *, whole: bool) -> Units:
         segments=_segments(experiment, rows, data, row[counted]),
         columns=_columns(experiment, rows, data, row[counted]),
         left_out=left_out,
-        crossed=np.sort(first[crossed]),
+        crossed=tuple(first[crossed & (first_arms.codes == _code(labels, name))] for name in experiment.arms),
         latest=int(time[included[unit_of]].max()),
         last_exposure=int(time.max()),
     )
@@ -210,6 +211,10 @@ def _crossed(arm: NDArray[np.int32], unit_of: NDArray[Any], n: int) -> NDArray[n
     crossed = np.zeros(n, bool)
     crossed[unit_of[some[unit_of] != arm]] = True
     return crossed
+
+
+def _code(labels: Labels, name: str) -> int:
+    return labels.names.index(name) if name in labels.names else -1
 
 
 def _first_rows(
