@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from analysis.collected import Collected
-from analysis.effects import unadjusted_contrast
+from analysis.effects import covariates_of, unadjusted_contrast
 from analysis.experiment import Experiment
 from analysis.intervals import IntervalRule
 from analysis.metrics import KINDS
@@ -22,6 +22,8 @@ from analysis.sample_ratio import fixed_p_value, sequential_p_value
 SAMPLE_RATIO_FIXED = 0.001
 SAMPLE_RATIO_SEQUENTIAL = 0.01
 SAMPLE_RATIO_NOTICE = 0.01
+# Few units are left out, so a prior that expects small shifts would see nothing.
+LOSS_CONCENTRATION = 100.0
 CROSSOVER_WARN, CROSSOVER_FAIL = 0.01, 0.10
 BALANCE_FAIL, BALANCE_WARN = 0.001, 0.01
 STALE = timedelta(hours=48)
@@ -36,7 +38,7 @@ def run_checks(
     """The checks of every look, oldest first. `rules` gives each treatment arm's interval rule."""
     units = collected.moments.n[:, 0, :]
     shares = np.array([experiment.shares[arm] for arm in collected.arms])
-    columns = [_sample_ratio(units, shares), _crossover(units, collected.crossed)]
+    columns = [_sample_ratio(units, shares), _crossover(units, collected.crossed, shares)]
     balance = _balance(experiment, collected, rules)
     if balance:
         columns.append(balance)
@@ -87,25 +89,42 @@ def _sequential_sample_ratio(units: Array, shares: Array) -> list[Check]:
     return checks
 
 
-def _crossover(units: Array, crossed: Array) -> list[Check]:
+def _crossover(units: Array, crossed: Array, shares: Array) -> list[Check]:
+    """Units seen in two arms: how many, and whether one arm loses more of them than the other."""
     checks = []
-    for kept, lost in zip(units.sum(axis=-1), crossed, strict=True):
-        if kept + lost == 0:
+    for kept, lost, p in zip(units.sum(axis=-1), crossed, _loss_p_values(crossed, shares), strict=True):
+        total = lost.sum()
+        if kept + total == 0:
             checks.append(Check("crossover", "unknown", None, None, CROSSOVER_WARN, "no units yet"))
             continue
-        share = float(lost / (kept + lost))
-        verdict: Verdict = "fail" if share > CROSSOVER_FAIL else "warn" if share > CROSSOVER_WARN else "pass"
-        reason = f"{lost:,.0f} of {kept + lost:,.0f} units were seen in two arms and are left out ({100 * share:.2f}%)"
-        checks.append(Check("crossover", verdict, None, share, CROSSOVER_WARN, reason))
+        share = float(total / (kept + total))
+        uneven = p < SAMPLE_RATIO_SEQUENTIAL
+        verdict: Verdict = "fail" if share > CROSSOVER_FAIL or uneven else "warn" if share > CROSSOVER_WARN else "pass"
+        reason = (
+            f"{total:,.0f} of {kept + total:,.0f} units were seen in two arms and are left out ({100 * share:.2f}%)"
+        )
+        if uneven:
+            reason += f"; by first arm {_split(lost)}, so leaving them out biases the comparison ({p_text(float(p))})"
+        checks.append(Check("crossover", verdict, float(p), share, CROSSOVER_WARN, reason))
     return checks
+
+
+def _loss_p_values(crossed: Array, shares: Array) -> Array:
+    """p-value, at each look, of the left-out units' first arms against the planned shares; 1 without any."""
+    if len(crossed) > 1:
+        return sequential_p_value(crossed, shares, LOSS_CONCENTRATION)
+    return np.nan_to_num(fixed_p_value(crossed, shares), nan=1.0)
 
 
 def _balance(experiment: Experiment, collected: Collected, rules: dict[str, IntervalRule]) -> list[Check]:
     """The covariate that differs most between arms before exposure, corrected for how many were compared."""
-    covariates = {quantity: metric for metric in experiment.metrics for quantity in metric.covariates}
+    covariates = {
+        quantity: metric for metric in experiment.metrics for quantity in covariates_of(metric, collected.moments)
+    }
     zs, ps, names = [], [], []
     for quantity, metric in covariates.items():
-        name = f"{metric.name} before exposure" if quantity.numerator.pre else str(quantity.numerator.value)
+        first = quantity.numerator
+        name = f"{metric.name} before exposure" if first.pre else first.name
         before = KINDS["mean"](id=name, name=name, outcome=quantity, role="secondary", direction="increase")
         for a, arm in enumerate(collected.arms[1:], start=1):
             contrast = unadjusted_contrast(before, collected.moments[:, 0, 0], collected.moments[:, 0, a])

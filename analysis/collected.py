@@ -19,7 +19,8 @@ class Collected:
         looks: end of each UTC day with facts (exclusive), oldest first; (None,) for a table without time; time since
             start for summaries that say only that. First axis.
         moments: cells (looks, segments, arms); running totals of every unit exposed before the look.
-        crossed: units seen in two arms or more before the look, excluded from everything, shape (looks,).
+        crossed: units first exposed before the look that are ever seen in another arm, excluded from everything; by
+            the arm that they were in first, shape (looks, arms).
         left_out: units of arms that the experiment does not list, by arm.
         last_exposure, last_event: latest times in the data; None where there is no time.
         caps: the cap that each capped variable got, by the variable's name.

@@ -62,8 +62,7 @@ def decide(experiment: Experiment, collected: Collected, looks: tuple[Look, ...]
 
 def _enrolled(collected: Collected) -> Array:
     """Units that came by each look, those seen in two arms included, shape (looks,)."""
-    crossed = collected.crossed.reshape(len(collected.looks), -1)
-    return np.asarray(collected.moments.n[:, 0, :].sum(axis=-1) + crossed.sum(axis=-1))
+    return np.asarray((collected.moments.n[:, 0, :] + collected.crossed).sum(axis=-1))
 
 
 def _deciding_look(experiment: Experiment, collected: Collected) -> int:

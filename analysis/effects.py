@@ -99,7 +99,7 @@ def pooled_contrast(metric: Metric, control: Moments, treatment: Moments, slope:
 
     Source: Deng, Xu, Kohavi and Walker, WSDM 2013, equation 4; its version for ratios in Deng and Shi, KDD 2016.
     """
-    quantities = (metric.outcome, *_covariates(metric, control))
+    quantities = (metric.outcome, *covariates_of(metric, control))
     arms = [_linearise(quantities, arm) for arm in (control, treatment)]
     centre = _linearise(quantities, control + treatment).value[..., 1:]
     return _pooled(metric, arms, pooled_slope(metric, control, treatment) if slope is None else slope, centre)
@@ -107,7 +107,7 @@ def pooled_contrast(metric: Metric, control: Moments, treatment: Moments, slope:
 
 def pooled_slope(metric: Metric, control: Moments, treatment: Moments) -> Array:
     """Slope of the metric on its covariates among the units of both arms, shape (..., k)."""
-    return slopes(_linearise((metric.outcome, *_covariates(metric, control)), control + treatment).covariance)
+    return slopes(_linearise((metric.outcome, *covariates_of(metric, control)), control + treatment).covariance)
 
 
 def lin_contrast(metric: Metric, control: Moments, treatment: Moments, share: float) -> Contrast:
@@ -116,7 +116,7 @@ def lin_contrast(metric: Metric, control: Moments, treatment: Moments, share: fl
     `share` is the planned share of the treatment among the two arms: the standard error is that of the influence
     function, which knows it.
     """
-    quantities = (metric.outcome, *_covariates(metric, control))
+    quantities = (metric.outcome, *covariates_of(metric, control))
     arms = [_linearise(quantities, arm) for arm in (control, treatment)]
     centre = _linearise(quantities, control + treatment).value[..., 1:]
     return _lin(arms, centre, share)
@@ -137,7 +137,7 @@ def slopes(covariance: Array) -> Array:
     return np.where(known[..., None], slope, np.nan)
 
 
-def _covariates(metric: Metric, moments: Moments) -> tuple[Quantity, ...]:
+def covariates_of(metric: Metric, moments: Moments) -> tuple[Quantity, ...]:
     """The metric's covariates, each followed by its missing marker where the data had nulls."""
     found: list[Quantity] = []
     for quantity in metric.covariates:
@@ -150,7 +150,7 @@ def _covariates(metric: Metric, moments: Moments) -> tuple[Quantity, ...]:
 
 
 def _linearise(quantities: tuple[Quantity, ...], arm: Moments) -> _Linear:
-    """The quantities of one arm, the metric's first; a covariate whose denominator is 0 has no value and explains nothing."""
+    """The quantities of one arm, the metric's first; a covariate with a denominator of 0 explains nothing."""
     variables = tuple(dict.fromkeys(v for quantity in quantities for v in quantity.variables))
     arm = arm.select(variables)
     value = np.empty((*arm.n.shape, len(quantities)))

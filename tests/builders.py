@@ -60,6 +60,6 @@ def collected_of(running: list[list[Moments]], arms: tuple[str, ...] = ("a", "b"
     """What a scan would return for one overall segment: Moments by look and arm."""
     settings: dict[str, Any] = {
         "arms": arms, "segments": (None,), "looks": (None,) * len(running), "moments": stack([[look] for look in running]),
-        "crossed": np.zeros(len(running)), "left_out": {}, "last_exposure": None, "last_event": None, "caps": {},
+        "crossed": np.zeros((len(running), len(arms))), "left_out": {}, "last_exposure": None, "last_event": None, "caps": {},
     }  # fmt: skip
     return Collected(**{**settings, **more})

@@ -51,6 +51,7 @@ def _collected(experiment: Experiment, label: str, units: Units, totals: Totals 
     values = _values(experiment, units, totals)
     _refuse_kinds(experiment, values)
     caps = limits(values)
+    _refuse_flattening(experiment, values, caps)
     for variable, cap in caps.items():
         values[variable] = np.minimum(values[variable], cap)
     moments_of = [(labels.codes, len(labels.names)) for labels in units.segments.values()]
@@ -87,6 +88,18 @@ def _refuse_kinds(experiment: Experiment, values: dict[Variable, Array]) -> None
         problem = metric.refuse_values(float(found.min()), float(found.max()), bool((found == np.floor(found)).all()))
         if problem:
             raise experiment.error(f"metrics {k + 1}", "kind", f"{metric.id!r}: {problem}.")
+
+
+def _refuse_flattening(experiment: Experiment, values: dict[Variable, Array], caps: dict[Variable, float]) -> None:
+    for k, metric in enumerate(experiment.metrics):
+        outcome = metric.outcome.numerator
+        if outcome in caps and caps[outcome] <= values[outcome].min() < values[outcome].max():
+            raise experiment.error(
+                f"metrics {k + 1}",
+                "cap",
+                f"{metric.id!r}: the cap comes to {caps[outcome]:g}, and no unit has less, so nothing would be left to "
+                "compare. Take a higher quantile, or a value.",
+            )
 
 
 def limits(values: dict[Variable, Array]) -> dict[Variable, float]:

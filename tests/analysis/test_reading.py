@@ -166,7 +166,9 @@ def test_with_several_looks_the_sequential_sample_ratio_decides():
 
 def test_crossovers_warn_above_one_percent():
     for crossed, verdict in ((10.0, "pass"), (100.0, "warn"), (1_000.0, "fail")):
-        readout = read_collected(an_experiment(a_metric("y")), collected_of([two_arms()], crossed=np.array([crossed])))
+        readout = read_collected(
+            an_experiment(a_metric("y")), collected_of([two_arms()], crossed=np.array([[crossed / 2, crossed / 2]]))
+        )
         assert next(c for c in readout.looks[0].checks if c.name == "crossover").verdict == verdict
 
 
@@ -260,3 +262,12 @@ def test_no_call_is_made_while_the_window_of_most_units_is_open():
     for upto, verdict in ((8, "keep_running"), (18, "ship")):
         decision = read_collected(experiment, collected_of(looks[:upto], looks=tuple(days[:upto]))).decision
         assert decision.verdict == verdict, upto
+
+
+def test_an_arm_that_loses_more_units_to_crossing_fails():
+    for lost, verdict in (((40.0, 44.0), "pass"), ((5.0, 60.0), "fail")):
+        collected = collected_of([two_arms(n=20_000)], crossed=np.array([lost]))
+        check = next(
+            c for c in read_collected(an_experiment(a_metric("y")), collected).looks[0].checks if c.name == "crossover"
+        )
+        assert check.verdict == verdict, check

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from facts import a_log, a_parquet, a_table, an_experiment_file
 
 from analysis.collect import collect
 from analysis.collected import Collected
-from facts import a_log, a_parquet, a_table, an_experiment_file
 
 EXPOSED = """unit,arm,time
 p,a,2026-03-01T10:00:00Z
@@ -91,7 +91,7 @@ def test_crossed_units_are_left_out_of_every_look_and_counted_from_their_first_e
         + "x,a,2026-03-02T10:00:00Z\nx,b,2026-03-03T10:00:00Z\ny,a,2026-03-01T10:00:00Z\ny,c,2026-03-01T11:00:00Z\n"
     )
     collected = log(tmp_path, "unit,time,v\np,2026-03-03T10:00:00Z,1\nx,2026-03-02T11:00:00Z,50\n", SUM, exposures)
-    assert collected.crossed.tolist() == [1, 2, 2]
+    assert collected.crossed.sum(axis=1).tolist() == [1, 2, 2]
     assert collected.moments.n[:, 0].tolist() == [[1, 1]] * 3
     assert total(collected, 0) == pytest.approx(1)
     assert collected.left_out == {}

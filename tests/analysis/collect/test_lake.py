@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from facts import an_experiment_file
 
 from analysis import SourceError
 from analysis.collect import collect
-from facts import an_experiment_file
 from store import Workspace
 
 METRIC = 'id = "spend"\nkind = "mean"\nvalue = "value"\nwhere = { kind = "purchase" }'

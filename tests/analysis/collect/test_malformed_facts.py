@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from facts import a_log, a_parquet, a_table, an_experiment_file
 
 from analysis import ExperimentError, SourceError
 from analysis.collect import collect
-from facts import a_log, a_parquet, a_table, an_experiment_file
 
 GOOD = "unit,arm,y\n1,a,1\n2,b,2\n"
 EXPOSED = "unit,arm,time\np,a,2026-03-01T10:00:00Z\nq,b,2026-03-01T12:00:00Z\n"
@@ -71,7 +71,7 @@ LOGS: dict[str, tuple[str, str, str, str]] = {
     "no exposures": ("unit,arm,time\n", HAPPENED, SUM, r"exposures.csv: has no rows"),
     "everybody in both arms": (EXPOSED + "p,b,2026-03-02\nq,a,2026-03-02\n", HAPPENED, SUM, r"no unit is in arm 'a'"),
     "a fraction of a count": (EXPOSED, HAPPENED + "p,2026-03-01T12:00:00Z,0.5\n", SUM.replace("mean", "count") + 'aggregation = "sum"', r"a count must be a whole number"),
-}  # fmt: skip  # noqa: E501
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", LOGS)
@@ -136,3 +136,10 @@ def test_packed_files_are_read_as_they_are(tmp_path: Path, packed: str) -> None:
         a_zip(tmp_path / packed, units=GOOD)
     collected = collect(an_experiment_file(tmp_path, f'table = "{packed}"', of_kind("mean")))
     assert collected.moments.mean[0, 0, :, 0].tolist() == [1, 2]
+
+
+def test_a_cap_that_would_flatten_everything_is_refused(tmp_path: Path) -> None:
+    rows = "".join(f"{k},{'ab'[k % 2]},{int(k > 95)}\n" for k in range(100))
+    metric = of_kind("mean") + "\ncap = { quantile = 0.9 }"
+    with pytest.raises(ExperimentError, match=r"cap: 'y': the cap comes to 0.*higher quantile"):
+        collect(a_table(tmp_path, "unit,arm,y\n" + rows, metric))

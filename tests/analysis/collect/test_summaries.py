@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from facts import an_experiment_file
 
 from analysis import Experiment, ExperimentError, SourceError
 from analysis.collect import collect
-from facts import an_experiment_file
 
 WIDE = """experiment_id,variant_id,metric_id,time_since_start,count_c,count_t,mean_c,mean_t,variance_c,variance_t
 e1,1,m,0.5,10,11,1,2,4,5
