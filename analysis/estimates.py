@@ -26,7 +26,9 @@ class Estimates:
     `thin` marks the cells that hold too little for an interval.
     """
 
-    def __init__(self, contrast: Contrast, rule: IntervalRule, alpha: float, thin: NDArray[np.bool_] | None = None) -> None:
+    def __init__(
+        self, contrast: Contrast, rule: IntervalRule, alpha: float, thin: NDArray[np.bool_] | None = None
+    ) -> None:
         self.contrast, self.difference = contrast, contrast.difference
         error = contrast.standard_error
         self.error = np.where(error > 0, error, np.nan)

@@ -10,4 +10,6 @@ GOLDEN = SHARED / "golden"
 EXPERIMENTS = SHARED / "data" / "experiments"
 
 needs_golden = pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"no reference numbers at {GOLDEN}; set HOLDOUT_SHARED")
-needs_experiments = pytest.mark.skipif(not EXPERIMENTS.is_dir(), reason=f"no data sets at {EXPERIMENTS}; set HOLDOUT_SHARED")
+needs_experiments = pytest.mark.skipif(
+    not EXPERIMENTS.is_dir(), reason=f"no data sets at {EXPERIMENTS}; set HOLDOUT_SHARED"
+)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from facts import a_parquet, an_experiment_file
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +16,6 @@ from analysis import Experiment
 from analysis.collect import collect
 from analysis.collect.plain import collect_plain
 from analysis.collected import Collected
-from facts import a_parquet, an_experiment_file
 
 START = datetime(2026, 3, 1, 22, tzinfo=UTC)
 METRICS = (
