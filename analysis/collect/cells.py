@@ -16,7 +16,7 @@ from analysis.variables import Variable
 JOINT = 4096
 # Up to this ratio of squared mean to variance, sums of squares keep twelve digits of the variance.
 SAFE = 1e4
-# Rows that are written together: few enough to stay in the cache while their columns are filled.
+# Rows that are filled together: few enough to stay in the cache.
 BLOCK = 8192
 
 
@@ -96,44 +96,56 @@ class _Sheet:
         joint = np.ravel_multi_index([c for c, _ in group], self.sizes) if group else np.zeros(len(arm), np.int64)
         levels = int(np.prod(self.sizes, dtype=np.int64))
         self.cells = arms * levels
-        key = (arm.astype(np.int64) * levels + joint) * course.looks + course.entry
         # numpy sorts 16-bit numbers by radix, ten times faster.
-        order = np.argsort(key.astype(np.uint16) if self.cells * course.looks < 1 << 16 else key, kind="stable")
+        size = np.uint16 if self.cells * course.looks < 1 << 16 else np.int64
+        key = ((arm * levels + joint) * course.looks + course.entry).astype(size)
+        self.order = np.argsort(key, kind="stable")
         counts = np.bincount(key, minlength=self.cells * course.looks).reshape(self.cells, course.looks)
         self.start = np.append(0, np.cumsum(counts.sum(axis=1)))[:-1]
         self.end = self.start[:, None] + np.cumsum(counts, axis=1)
-        self.place = np.empty(len(arm), np.int64)
-        self.place[order] = np.arange(len(arm))
-        self.shift = np.zeros(len(self.variables))
-        columns = [self._opening(course, k) for k in range(len(self.variables))]
-        # A last column of ones makes one product give counts, sums and cross-products.
-        self.rows = np.ones((len(arm), len(columns) + 1))
-        for low in range(0, len(arm), BLOCK):
-            here = order[low : low + BLOCK]
-            for k, column in enumerate(columns):
-                self.rows[low : low + BLOCK, k] = (
-                    column if isinstance(column, float) else column.take(here) - self.shift[k]
-                )
+        self.shift = np.array([0.0 if v in course.moving else course.values[v].mean() for v in self.variables])
+        self.columns = [
+            min(0.0, course.caps.get(v, np.inf)) if v in course.moving else course.values[v] for v in self.variables
+        ]
+        self.rows: Array | None = None
+        if course.looks > 1 or course.moving:
+            self.place = np.empty(len(arm), np.int64)
+            self.place[self.order] = np.arange(len(arm))
+            self.rows = np.empty((len(arm), len(self.columns) + 1))
+            for low in range(0, len(arm), BLOCK):
+                self._fill(low, self.rows[low : low + BLOCK])
 
-    def _opening(self, course: Course, k: int) -> Array | float:
-        """What a column holds before the first look; also sets its shift."""
-        variable = self.variables[k]
-        if variable in course.moving:
-            return float(min(0.0, course.caps.get(variable, np.inf)))
-        self.shift[k] = course.values[variable].mean()
-        return course.values[variable]
+    def _fill(self, low: int, out: Array) -> Array:
+        """Writes the opening values of the rows from `low` on."""
+        units = self.order[low : low + len(out)]
+        for k, column in enumerate(self.columns):
+            out[:, k] = column if isinstance(column, float) else column.take(units) - self.shift[k]
+        # A last column of ones makes one product give counts, sums and cross-products.
+        out[:, -1] = 1.0
+        return out
+
+    def _blocks(self, cell: int, look: int) -> Iterator[Array]:
+        """The rows of a cell's units that are in at `look`; those of an only look are never all in memory."""
+        low, high = int(self.start[cell]), int(self.end[cell, look])
+        if self.rows is not None:
+            yield self.rows[low:high]
+        else:
+            space = np.empty((BLOCK, len(self.columns) + 1))
+            for start in range(low, high, BLOCK):
+                yield self._fill(start, space[: min(BLOCK, high - start)])
 
     def write(self, variable: Variable, units: NDArray[np.int32], values: Array) -> None:
         """Sets the present values of some units."""
+        assert self.rows is not None
         self.rows[self.place.take(units), self.variables.index(variable)] = values
 
     def moments(self, look: int) -> Moments:
         """Moments (1 + levels, arms) of the units that are in at `look`."""
         p = len(self.variables)
         products = np.zeros((self.cells, p + 1, p + 1))
-        for cell, (low, high) in enumerate(zip(self.start, self.end[:, look], strict=True)):
-            block = self.rows[low:high]
-            np.matmul(block.T, block, out=products[cell])
+        for cell in range(self.cells):
+            for block in self._blocks(cell, look):
+                products[cell] += block.T @ block
         n, total = products[:, p, p], products[:, p, :p]
         mean = np.divide(total, n[:, None], out=np.zeros_like(total), where=n[:, None] > 0)
         cross = products[:, :p, :p] - total[:, :, None] * mean[:, None, :]
@@ -145,8 +157,8 @@ class _Sheet:
         variance = np.diagonal(cross, axis1=1, axis2=2)
         lost = (n[:, None] * mean**2 > SAFE * variance).any(axis=1)
         for cell in np.flatnonzero(lost & (n > 0)):
-            block = self.rows[self.start[cell] : self.end[cell, look], : len(self.variables)]
-            exact = Moments.of(block, self.variables)
+            rows = np.concatenate([block[:, :-1].copy() for block in self._blocks(cell, look)])
+            exact = Moments.of(rows, self.variables)
             mean[cell], cross[cell] = exact.mean, exact.cross
 
     def _merge(self, n: Array, mean: Array, cross: Array) -> Moments:

@@ -50,7 +50,8 @@ class Totals:
 def apply(variable: Variable, total: Array, units: NDArray[np.int32], amounts: Array) -> None:
     """Brings running totals up to date with one increment."""
     if variable.aggregation == "max":
-        np.maximum.at(total, units, amounts)
+        with np.errstate(invalid="ignore"):
+            np.maximum.at(total, units, amounts)
     elif variable.aggregation == "any":
         total[units] = 1.0
     else:
@@ -155,7 +156,7 @@ def _finder(ids: NDArray[np.int64]) -> Any:
 
     def look_up(units: NDArray[Any]) -> NDArray[np.int32]:
         # As unsigned numbers, ids below the table are far above it.
-        place = np.minimum((units.astype(np.int64) - low).view(np.uint64), np.uint64(span)).view(np.int64)
+        place = np.minimum((units.astype(np.int64, copy=False) - low).view(np.uint64), np.uint64(span)).view(np.int64)
         return table.take(place)
 
     return look_up
