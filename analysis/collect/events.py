@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.collect.files import INTEGERS, NUMBERS, TEXTS, Rows, array, arrow, literal
+from analysis.collect.files import INTEGERS, NUMBERS, TEXTS, Rows, array, arrow, literal, odd
 from analysis.collect.units import Units
 from analysis.errors import SourceError
 from analysis.metrics.metric import Array
@@ -53,7 +53,9 @@ def apply(variable: Variable, total: Array, units: NDArray[np.int32], amounts: A
         with np.errstate(invalid="ignore"):
             np.maximum.at(total, units, amounts)
     elif variable.aggregation == "any":
-        total[units] = 1.0
+        # 1 for every number, but nan for what is none.
+        with np.errstate(invalid="ignore"):
+            np.maximum.at(total, units, amounts * 0 + 1)
     else:
         np.add.at(total, units, amounts)
 
@@ -107,9 +109,6 @@ def base_sql(rows: Rows, value: str | None, aggregation: str, where: tuple[tuple
     if value is None:
         return f"CAST(coalesce({kept}, false) AS UTINYINT)"
     number = rows.number(value, f"a value to take the {aggregation} of")
-    if aggregation == "any":
-        known = f"{number} <> 0 AND NOT isnan(CAST({number} AS DOUBLE))"
-        return f"CAST(coalesce({kept} AND {known}, false) AS UTINYINT)"
     if aggregation == "max":
         real = f"CASE WHEN CAST({number} AS DOUBLE) = '-infinity' THEN 'nan'::DOUBLE ELSE CAST({number} AS DOUBLE) END"
         return f"coalesce(CASE WHEN {kept} THEN {real} END, '-infinity'::DOUBLE)"
@@ -133,8 +132,8 @@ def _equals(rows: Rows, column: str, wanted: Scalar) -> str:
 
 
 def _refuse_infinite(rows: Rows, variable: Variable) -> None:
-    number = f"CAST({rows.number(str(variable.value), 'a value')} AS DOUBLE)"
-    rows.refuse(f"NOT isfinite({number})", str(variable.value), "is not a finite number", "correct those rows")
+    number = rows.number(str(variable.value), "a value")
+    rows.refuse(odd(number, "nan", "inf", "-inf"), str(variable.value), "is not a finite number", "correct those rows")
     raise SourceError(f"{rows.label}: {variable.name} is too large to add up; correct column {variable.value!r}.")
 
 

@@ -52,6 +52,14 @@ def arrow(values: NDArray[Any]) -> Any:
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
 
 
+def odd(number: str, *kinds: str) -> str:
+    """SQL for a number that is one of 'nan', 'inf' and '-inf'.
+
+    Told from its text: of Parquet whose statistics leave out nan, as they do, DuckDB 2.0 takes isnan to be false.
+    """
+    return f"CAST(CAST({number} AS DOUBLE) AS VARCHAR) IN ({', '.join(map(literal, kinds))})"
+
+
 @dataclass(frozen=True)
 class Rows:
     """A view or table `name` of the connection; `label` is what an error calls it, `types` its columns."""
@@ -137,19 +145,25 @@ class Rows:
             self.refuse(bad, time, "is not a time", "write ISO 8601, such as 2026-03-01T12:00:00Z")
 
     def refuse(self, condition: str, column: str, problem: str, remedy: str) -> None:
-        """Raises if any row fulfils `condition`: says how many, and shows the first."""
-        # A cursor, because a stream of batches may still be open.
-        con = self.con.cursor()
-        count = con.execute(f"SELECT count(*) FROM {quote(self.name)} WHERE {condition}").fetchall()[0][0]
-        if not count:
-            return
+        """Raises if any row fulfils `condition`."""
+        if self.con.execute(f"SELECT count(*) FROM {quote(self.name)} WHERE {condition}").fetchall()[0][0]:
+            raise self.fault(condition, column, problem, remedy)
+
+    def fault(self, condition: str, column: str, problem: str, remedy: str) -> SourceError:
+        """An error that says how many rows fulfil `condition`, and shows the first."""
         numbered = f"SELECT row_number() OVER () AS holdout_row, * FROM {quote(self.name)}"
-        row, value = con.execute(
-            f"SELECT holdout_row, {quote(column)} FROM ({numbered}) WHERE {condition} ORDER BY holdout_row LIMIT 1"
-        ).fetchall()[0]
+        # A cursor, because a stream of batches may still be open.
+        count, row, value = (
+            self.con.cursor()
+            .execute(
+                f"SELECT count(*), min(holdout_row), arg_min_null({quote(column)}, holdout_row) "
+                f"FROM ({numbered}) WHERE {condition}"
+            )
+            .fetchall()[0]
+        )
         shown = "" if value is None else f", {value!r}"
         rows = "1 row" if count == 1 else f"{count} rows"
-        raise SourceError(f"{self.label}: column {column!r} {problem} in {rows} (first: row {row}{shown}); {remedy}.")
+        return SourceError(f"{self.label}: column {column!r} {problem} in {rows} (first: row {row}{shown}); {remedy}.")
 
     def fetch(self, columns: dict[str, str]) -> Any:
         """An Arrow table of SQL expressions by name."""

@@ -102,7 +102,8 @@ def _exposures(experiment: Experiment, table: "Table") -> "Table":
     columns |= {f"segment_{k}": _text(table[name]).fill_null(NONE) for k, name in enumerate(experiment.segments)}
     for k, variable in enumerate(column_variables(experiment)):
         number = table[str(variable.value)].cast("float64")
-        columns[f"value_{k}"] = number.isnan().ifelse(None, number)
+        # By its text: of Parquet whose statistics leave out nan, DuckDB 2.0 takes isnan to be false.
+        columns[f"value_{k}"] = (number.cast("string") == "nan").ifelse(None, number)
     return table.select(**columns)
 
 
@@ -177,7 +178,7 @@ def _aggregate(both: "Table", variable: Variable) -> "NumericValue":
         return ((count > 0) if variable.aggregation == "any" else count).cast("float64")
     value = both[variable.value].cast("float64")
     if variable.aggregation == "any":
-        return (both.count(where=kept & (value != 0) & ~value.isnan()) > 0).cast("float64")
+        return (both.count(where=kept & (value != 0)) > 0).cast("float64")
     return value.max(where=kept) if variable.aggregation == "max" else value.sum(where=kept)
 
 

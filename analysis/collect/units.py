@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.collect.files import Rows, array, arrow, literal, quote
+from analysis.collect.files import Rows, array, arrow, literal, odd, quote
 from analysis.errors import SourceError, nearest
 from analysis.experiment import Experiment
 from analysis.metrics.metric import Array
@@ -165,7 +165,7 @@ def _refuse_duplicates(rows: Rows, unit: str, column: str) -> None:
 
 def _refuse_unknown(rows: Rows, variable: Variable) -> None:
     rows.refuse(
-        f"isnan({value_sql(rows, variable)})",
+        odd(value_sql(rows, variable), "nan"),
         str(variable.value),
         "has no number",
         "an outcome must be known for every unit: fill in those rows, or remove them with `query`",
@@ -273,7 +273,8 @@ def _columns(experiment: Experiment, rows: Rows, data: Any, row: NDArray[Any]) -
         values = array(data[f"value_{k}"])[row]
         unknown = np.isnan(values)
         if np.isinf(values).any():
-            rows.refuse(f"isinf({value_sql(rows, variable)})", str(variable.value), "is infinite", "correct those rows")
+            bad = odd(value_sql(rows, variable), "inf", "-inf")
+            rows.refuse(bad, str(variable.value), "is infinite", "correct those rows")
         columns[variable] = np.where(unknown, 0.0, values)
         if unknown.any():
             companions[missing(variable)] = unknown.astype(float)

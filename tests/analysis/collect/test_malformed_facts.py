@@ -123,6 +123,21 @@ def test_a_column_of_another_type_is_refused(tmp_path: Path) -> None:
         collect(an_experiment_file(tmp_path, 'table = "u.parquet"\ntime = "t"', of_kind("mean", "t")))
 
 
+def test_nan_in_parquet_is_refused_though_its_statistics_hide_it(tmp_path: Path) -> None:
+    y = [float("nan") if k == 7 else k / 10 for k in range(100)]
+    arm = ["ab"[k % 2] for k in range(100)]
+    a_parquet(tmp_path / "u.parquet", {"unit": list(range(100)), "arm": arm, "y": y})
+    with pytest.raises(SourceError, match=r"column 'y' has no number in 1 row \(first: row 8, nan\)"):
+        collect(an_experiment_file(tmp_path, 'table = "u.parquet"', of_kind("mean")))
+    times = ["2026-03-01"] * 100
+    a_parquet(tmp_path / "x.parquet", {"unit": list(range(100)), "arm": arm, "time": times})
+    a_parquet(tmp_path / "e.parquet", {"unit": list(range(100)), "time": times, "y": y})
+    source = 'exposures = "x.parquet"\nevents = "e.parquet"'
+    for kind in ("mean", "proportion"):
+        with pytest.raises(SourceError, match=r"column 'y' is not a finite number in 1 row \(first: row 8, nan\)"):
+            collect(an_experiment_file(tmp_path, source, of_kind(kind)))
+
+
 def test_the_lake_needs_a_workspace(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="needs a workspace"):
         collect(an_experiment_file(tmp_path, "lake = true", SUM))
