@@ -17,12 +17,17 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from streamlit.runtime.pages_manager import PagesManager
 
 from dashboard import static_files
 from dashboard.parts.palette import options
 
 SCRIPT = Path(__file__).with_name("app.py")
 WORKSPACE = "HOLDOUT_WORKSPACE"
+# Streamlit takes a folder "pages" beside a script for its old kind of menu until the script has run once; ours is not
+# of that kind, and the first visitor may come by a link to a readout.
+PagesManager.uses_pages_directory = False
+
 LOG = logging.getLogger("holdout.dashboard")
 
 # Whatever a page needs, before the first visitor comes: a page must never wait for an import.

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from functools import partial
 
 import streamlit as st
 
@@ -105,10 +106,10 @@ def _arm(readout: Readout) -> str:
 
 def _share(saved: source.Saved) -> None:
     name = f"{saved.readout.experiment}-look-{saved.look_id}"
-    st.caption("Link to exactly this look")
+    st.caption("Copy a link to exactly this look")
     st.code(_link(saved), language=None, wrap_lines=True)
-    st.download_button("Download JSON", saved.text, f"{name}.json", "application/json", on_click="ignore")
-    table = _csv(saved.readout)
+    stored, table = partial(source.stored, saved.look_id), partial(_csv, saved.readout)
+    st.download_button("Download JSON", stored, f"{name}.json", "application/json", on_click="ignore")
     st.download_button("Download CSV", table, f"{name}.csv", "text/csv", on_click="ignore")
 
 
@@ -169,10 +170,15 @@ def _metric(readout: Readout) -> MetricPlan:
     return plans[chosen]
 
 
+@st.fragment
 def _looks(readout: Readout, plan: MetricPlan, arm: str, blocked: bool) -> None:
+    """The chart, once the rest is painted: the browser needs a second to read Plotly and paints nothing meanwhile."""
     points = picks.history(readout, plan.id, arm)
     if all(effect.relative.estimate is None for _, effect in points):
         st.caption(f"No look has a lift of {plan.name}, so there is nothing to draw.")
+        return
+    if not st.session_state.get("painted"):
+        show(looks.WAITING, key="waiting", painted=_choose("painted"))
         return
     import plotly.graph_objects as go
 

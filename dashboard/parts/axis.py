@@ -61,8 +61,10 @@ def fit(estimates: Iterable[Estimate | None], keep: Iterable[float] = (), focus:
     """
     kept, ends = [0.0, *keep], _ends(estimates)
     reach = sorted(abs(end) for end in ends)
-    limit = 4 * reach[len(reach) // 2] if reach else 0.0
-    limit = min([limit, *([6 * max(map(abs, seen))] if (seen := _ends(focus)) else [])])
+    limit = 6 * reach[len(reach) // 2] if reach else 0.0
+    if seen := _ends(focus):
+        widest = max(map(abs, seen))
+        limit = min(max(limit, 1.05 * widest), 6 * widest)
     limit = max(limit, 1.3 * max(abs(value) for value in kept))
     spread = [min(max(end, -limit), limit) for end in ends] + kept
     low, high = min(spread), max(spread)
@@ -91,6 +93,8 @@ def bar(axis: Axis, estimate: Estimate, tone: Tone, *, y: float, thick: float, h
         return ""
     low = axis.low if estimate.lower is None else estimate.lower
     high = axis.high if estimate.upper is None else estimate.upper
+    if high < axis.low or low > axis.high:
+        return _beyond(axis, tone, y, right=low > axis.high)
     left, right = axis.at(low), axis.at(high)
     drawn = ""
     if estimate.lower is not None or estimate.upper is not None:
@@ -109,6 +113,12 @@ def bar(axis: Axis, estimate: Estimate, tone: Tone, *, y: float, thick: float, h
 def drawing(body: str, alt: str) -> str:
     """One row's drawing, with its content in words."""
     return f'<svg class="row" height="{HEIGHT}" role="img" aria-label="{alt}">{body}</svg>'
+
+
+def _beyond(axis: Axis, tone: Tone, y: float, *, right: bool) -> str:
+    """An arrow at the edge, for an interval that lies wholly off the axis."""
+    at, shape = (100, "M-11-6 0 0-11 6z") if right else (0, "M11-6 0 0 11 6z")
+    return f'<svg x="{at}%" y="{y}" overflow="visible"><path class="point {tone}" d="{shape}"/></svg>'
 
 
 def _fade(*, off_left: bool, off_right: bool) -> str:

@@ -18,6 +18,8 @@ _mount = st.components.v2.component(
 def show(html: str, *, key: str, **on_event: Callable[[str], Any]) -> None:
     """Draws `html`. A click on something with data-event="metric" calls `metric` with its data-value.
 
+    Something with data-when-painted="painted" calls `painted` once the browser has painted what came before it.
+
     Args:
         html: made by a part, which escapes whatever came from data.
         key: unique on the page.

@@ -7,6 +7,8 @@ from dashboard.parts import numbers, picks, words
 from dashboard.parts.axis import Axis
 from dashboard.parts.palette import Palette
 
+HEIGHT = 330
+WAITING = f'<p class="line" style="height:{HEIGHT}px" data-when-painted="painted">Drawing the chart …</p>'
 Points = list[tuple[Look, Effect]]
 
 
@@ -14,7 +16,8 @@ def figure(points: Points, colours: Palette, *, blocked: bool = False) -> dict[s
     """The band, the estimate with filled dots once clear, and a dotted fixed-horizon interval for contrast."""
     since = None if blocked else picks.clear_since(points)
     colour = colours.neutral if blocked else _colour(points[-1][1], colours)
-    x = [look.time or str(position + 1) for position, (look, _) in enumerate(points)]
+    dated = all(numbers.moment(look.time) for look, _ in points)
+    x = [look.time if dated else position + 1 for position, (look, _) in enumerate(points)]
     sequence = points[-1][1].interval.kind == "confidence_sequence"
     level = words.level(points[-1][1])
     name = f"{level} confidence sequence (safe to look at daily)" if sequence else f"{level} interval (valid once)"
@@ -29,7 +32,7 @@ def alt(points: Points, plan: MetricPlan) -> str:
     return f"{plan.name} at {words.count(len(points), 'look')}: {clear}. Latest: {words.in_words(points[-1][1], plan)}"
 
 
-def _band(x: list[str], points: Points, colour: str, name: str) -> list[dict[str, Any]]:
+def _band(x: list[Any], points: Points, colour: str, name: str) -> list[dict[str, Any]]:
     edge = {"type": "scatter", "x": x, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
     lower, upper = ([getattr(effect.relative, end) for _, effect in points] for end in ("lower", "upper"))
     return [
@@ -38,7 +41,7 @@ def _band(x: list[str], points: Points, colour: str, name: str) -> list[dict[str
     ]
 
 
-def _fixed(x: list[str], points: Points, colours: Palette) -> list[dict[str, Any]]:
+def _fixed(x: list[Any], points: Points, colours: Palette) -> list[dict[str, Any]]:
     fixed = [effect.fixed_horizon for _, effect in points]
     if not any(fixed):
         return []
@@ -52,7 +55,7 @@ def _fixed(x: list[str], points: Points, colours: Palette) -> list[dict[str, Any
     ]
 
 
-def _line(x: list[str], points: Points, since: int | None, colour: str, colours: Palette) -> list[dict[str, Any]]:
+def _line(x: list[Any], points: Points, since: int | None, colour: str, colours: Palette) -> list[dict[str, Any]]:
     hover = [f"{_when(look, k, len(points))}<br>{_in_hover(effect)}" for k, (look, effect) in enumerate(points)]
     filled = [colour if since is not None and k >= since else colours.background for k in range(len(points))]
     return [
@@ -70,23 +73,16 @@ def _line(x: list[str], points: Points, since: int | None, colour: str, colours:
     ]
 
 
-def _layout(x: list[str], points: Points, since: int | None, colour: str, colours: Palette) -> dict[str, Any]:
+def _layout(x: list[Any], points: Points, since: int | None, colour: str, colours: Palette) -> dict[str, Any]:
     tick = {"color": colours.text, "size": 12}
-    dated, shared = all(numbers.moment(look.time) for look, _ in points), _range(points)
+    shared = _range(points)
     layout: dict[str, Any] = {
-        "height": 330,
+        "height": HEIGHT,
         "margin": {"l": 56, "r": 12, "t": 30, "b": 30},
         "hovermode": "closest",
         "dragmode": False,
         "legend": {"orientation": "h", "x": 0, "y": -0.14, "yanchor": "top", "font": tick},
-        "xaxis": {
-            "type": "date" if dated else "category",
-            "tickformat": "%-d %b" if dated else None,
-            "showgrid": False,
-            "tickfont": tick,
-            "fixedrange": True,
-            "title": {"text": "" if points[0][0].time else "Look", "font": tick},
-        },
+        "xaxis": {"showgrid": False, "tickfont": tick, "fixedrange": True, "zeroline": False, **_times(x, points)},
         "yaxis": {
             "range": [shared.low, shared.high],
             "tickvals": shared.ticks,
@@ -105,7 +101,16 @@ def _layout(x: list[str], points: Points, since: int | None, colour: str, colour
     return layout
 
 
-def _crossing(x: str, when: str, colour: str, colours: Palette, since: int, total: int) -> dict[str, Any]:
+def _times(x: list[Any], points: Points) -> dict[str, Any]:
+    """Dates where looks have them, otherwise their names, as many as fit."""
+    if isinstance(x[0], str):
+        return {"type": "date", "tickformat": "%-d %b"}
+    shown = range(0, len(points), max(1, -(-len(points) // 7)))
+    names = [words.sentence_case(points[k][0].time or f"look {k + 1}") for k in shown]
+    return {"tickvals": [x[k] for k in shown], "ticktext": names}
+
+
+def _crossing(x: Any, when: str, colour: str, colours: Palette, since: int, total: int) -> dict[str, Any]:
     line = {"color": colour, "width": 1.2, "dash": "dash"}
     right = since <= total / 2
     label = {

@@ -95,7 +95,7 @@ def change(value: float, plan: MetricPlan, times: float = 1, decimals: int | Non
     """An absolute change of a metric with its unit, for `times` units; of a proportion in points, or as a count."""
     shown = _changed(value, plan, times)
     text = signed(shown, significant(shown) if decimals is None else decimals)
-    if plan.kind == "proportion":
+    if _is_rate(plan):
         return text if times > 1 else f"{text} points"
     return with_unit(text, plan)
 
@@ -108,7 +108,7 @@ def change_decimals(ends: Iterable[float], plan: MetricPlan, times: float = 1) -
 
 def with_unit(text: str, plan: MetricPlan) -> str:
     """A number with the metric's unit: currencies before it and after its sign, others behind."""
-    if plan.kind == "proportion":
+    if _is_rate(plan):
         return f"{text}%"
     if plan.unit in CURRENCIES:
         sign = text[0] if text[0] in f"+{MINUS}" else ""
@@ -137,6 +137,10 @@ def moment(time: str | datetime | None) -> datetime | None:
     if when is None:
         return None
     return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+
+
+def _is_rate(plan: MetricPlan) -> bool:
+    return plan.kind == "proportion" or plan.unit == "%"
 
 
 def _displayed(value: float, plan: MetricPlan) -> float:

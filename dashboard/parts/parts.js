@@ -4,6 +4,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
     root.innerHTML = data.html
     root.dataset.html = data.html
   }
+  const waiting = root.querySelector("[data-when-painted]")
+  if (waiting && !root.dataset.told) {
+    root.dataset.told = "yes"
+    requestAnimationFrame(() => setTimeout(() => setTriggerValue(waiting.dataset.whenPainted, "yes")))
+  }
   root.onclick = event => {
     const target = event.target.closest("[data-event]")
     if (!target || event.metaKey || event.ctrlKey || event.shiftKey) return

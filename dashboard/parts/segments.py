@@ -34,7 +34,7 @@ def table(readout: Readout, metric: str, arm: str, *, muted: bool = False) -> st
     shared = axis.fit([e for effect in effects for e in (effect.relative, effect.simultaneous)])
     body = ""
     for dimension, members in groupby(effects, key=lambda effect: effect.segment.dimension if effect.segment else ""):
-        label = words.sentence_case(dimension.replace("_", " "))
+        label = words.plain(dimension)
         body += f'<tr class="group"><th scope="colgroup" colspan="5">{html.text(label)}</th></tr>'
         body += "".join(_row(effect, plan, shared) for effect in sorted(members, key=_size, reverse=True))
     level, units = words.level(effects[0]), words.sentence_case(words.units(readout.design))
@@ -59,7 +59,7 @@ def word(effect: Effect, plan: MetricPlan) -> Word:
 
 
 def _row(effect: Effect, plan: MetricPlan, shared: Axis) -> str:
-    shown, value, drawn = word(effect, plan), effect.segment.value if effect.segment else "", ""
+    shown, value, drawn = word(effect, plan), words.plain(effect.segment.value) if effect.segment else "", ""
     if shown is not UNKNOWN:
         drawn = axis.rule(shared)
         if effect.simultaneous:

@@ -106,19 +106,38 @@ def _next(readout: Readout, arm: str) -> str:
     names = tuple(f"{plan.name}:" for plan in readout.design.metrics)
     # The reasons that repeat a metric's interval are left to the table below.
     items = [reason for reason in decision.reasons if not reason.startswith(names)]
-    near = [] if decision.verdict == "stop" else picks.threats(look, readout, arm)[:2]
-    for effect, plan, end in near:
-        decimals = numbers.lift_decimals(effect.relative)
-        margin = plan.margin if plan.direction == "decrease" else -(plan.margin or 0)
-        items.append(
-            f"{plan.name} could be at {numbers.lift(end, decimals)}; its margin is {numbers.lift(margin or 0)}."
-        )
+    if decision.verdict != "ship":
+        items += _harms(readout, arm)
+    if decision.verdict != "stop":
+        items += _threats(readout, arm)
     for check in picks.checks(look):
         if check.verdict == "warn":
             items.append(f"{words.name_of(check, readout.design)[0]}: {check.reason}.")
     body = html.bullets(items) or "<p>No check and no guardrail stands against it.</p>"
     rule = f'<p class="rule">Rule: {html.text(readout.decision.rule)}</p>' if readout.decision.rule else ""
     return f"<h3>{NEXT.get(decision.verdict, 'What to weigh')}</h3>{body}{rule}"
+
+
+def _harms(readout: Readout, arm: str) -> list[str]:
+    """Primary metrics that lost, and guardrails that did."""
+    plans, said = picks.plans(readout), []
+    for effect in picks.overall(readout.looks[-1], arm):
+        plan = plans[effect.metric]
+        if plan.role == "guardrail" and plan.margin and effect.reading == "beyond_margin":
+            said.append(f"{plan.name} is clearly beyond its margin of {numbers.percent(plan.margin)}.")
+        elif plan.role != "secondary" and effect.reading == "worse":
+            said.append(f"{plan.name} is clearly worse.")
+    return said
+
+
+def _threats(readout: Readout, arm: str) -> list[str]:
+    """The two guardrails whose interval comes nearest to the margin."""
+    said = []
+    for effect, plan, end in picks.threats(readout.looks[-1], readout, arm)[:2]:
+        margin = (plan.margin or 0.0) if plan.direction == "decrease" else -(plan.margin or 0.0)
+        at = numbers.lift(end, numbers.lift_decimals(effect.relative))
+        said.append(f"{plan.name} could be at {at}; its margin is {numbers.lift(margin)}.")
+    return said
 
 
 def _blocked(readout: Readout) -> str:

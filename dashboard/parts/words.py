@@ -1,11 +1,13 @@
 """The dashboard's wording, in one place, so that the same thing has the same name on every page."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 from analysis.readout import Call, Check, Design, Effect, Look, MetricPlan, Reading, Readout, Verdict
 from dashboard.parts import numbers
 
+PER = re.compile(r"\bper (customer|visitor|user|player|buyer|member|household|session|person)\b")
 Tone = Literal["good", "bad", "open"]
 
 
@@ -84,9 +86,12 @@ def units(design: Design) -> str:
 
 
 def unit(design: Design) -> str:
-    """What is randomised, in the singular."""
+    """What is randomised, in the singular; a column that does not say is named by the metrics ("per visitor")."""
     name = design.unit.lower().removesuffix("_id").removesuffix("id").replace("_", " ").strip()
-    return name or "unit"
+    if name not in ("", "unit"):
+        return name
+    said = next((match for plan in design.metrics if (match := PER.search(plan.name))), None)
+    return said[1] if said else "unit"
 
 
 def count(many: int, noun: str) -> str:
@@ -97,6 +102,11 @@ def count(many: int, noun: str) -> str:
 def listed(items: list[str]) -> str:
     """ "a, b and c"."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
+
+
+def plain(value: str) -> str:
+    """A value from the data as people write it: "full_price" gives "Full price"; what has capitals stays."""
+    return sentence_case(value.replace("_", " ")) if value.islower() else value
 
 
 def sentence_case(text: str) -> str:
@@ -185,7 +195,8 @@ def progress(look: Look, looks: tuple[Look, ...], design: Design) -> str:
         parts.append(whole)
     done = sum(look.units.values())
     if design.planned_units:
-        parts.append(f"{numbers.percent(done / design.planned_units, 0)} of plan")
+        share = done / design.planned_units
+        parts.append(f"{numbers.percent(share, 0)} of plan" if share < 1 else "plan reached")
     return ", ".join(parts if look.time else ["One look", *parts])
 
 

@@ -83,7 +83,7 @@ def settle(page: Page) -> None:
     page.wait_for_selector("h1", timeout=30_000)
     page.wait_for_function("!document.querySelector('[data-testid=stSkeleton], [data-testid=stAppSkeleton]')")
     page.wait_for_function("document.querySelector('[data-test-script-state]')?.dataset.testScriptState !== 'running'")
-    if page.locator("[data-testid=stPlotlyChart]").count():
+    if page.get_by_role("heading", name="look by look").count():
         page.wait_for_selector(".js-plotly-plot .main-svg", timeout=30_000)
     page.wait_for_timeout(500)
 

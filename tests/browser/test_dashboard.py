@@ -52,6 +52,14 @@ def browser() -> Iterator[driver.Browser]:
         yield running
 
 
+def test_the_first_visitor_of_all_may_come_by_a_deep_link(browser: driver.Browser, tmp_path: Path) -> None:
+    with driver.serving(sample.fill(tmp_path / "shop").path) as fresh, driver.page(browser) as page:
+        page.goto(f"{fresh.url}/readout?exp=checkout-slate")
+        page.get_by_role("heading", name="Ship v7").wait_for()
+        assert page.locator("[data-testid=stSidebar]").count() == 0
+        assert page.get_by_test_id("stTopNavLink").all_inner_texts() == ["Experiments", "Definitions"]
+
+
 @pytest.mark.parametrize("scheme", driver.SCHEMES)
 @pytest.mark.parametrize("width", driver.WIDTHS.values())
 def test_every_page_is_accessible_quiet_and_fits(

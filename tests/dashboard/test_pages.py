@@ -23,6 +23,7 @@ def opened(monkeypatch: pytest.MonkeyPatch, workspace: Path, page: str | None = 
     """A page as a visitor finds it under an address."""
     monkeypatch.setenv("HOLDOUT_WORKSPACE", str(workspace))
     test = AppTest.from_file(str(APP), default_timeout=30)
+    test.session_state["painted"] = "yes"
     if page:
         test.run()
         test.switch_page(f"pages/{page}.py")

@@ -175,3 +175,30 @@ def test_colours_come_from_the_theme_and_green_is_blue() -> None:
     theme = options()
     for mode in ("light", "dark"):
         assert theme[f"theme.{mode}.greenColor"] == theme[f"theme.{mode}.blueColor"] == palette(mode).better
+
+
+def test_looks_may_have_names_instead_of_dates() -> None:
+    made = SAMPLES["checkout-slate"]
+    named = replace(made, looks=tuple(replace(look, time=f"day {k}.5") for k, look in enumerate(made.looks, start=1)))
+    parsed(parts(named))
+    assert "Day 10.5" in verdict.card(named, "v7")
+    axis_of_looks = looks.figure(picks.history(named, "revenue", "v7"), palette("light"))["layout"]["xaxis"]
+    assert axis_of_looks["ticktext"][0] == "Day 1.5" and len(axis_of_looks["ticktext"]) <= 7
+
+
+def test_what_stops_an_experiment_is_said_and_only_harm_is_coloured() -> None:
+    card = verdict.card(SAMPLES["mail-subjects"], "First name")
+    assert "Revenue per visitor is clearly worse." in card and "is-bad" in card
+    flat = replace(SAMPLES["free-returns"].decision, verdict="stop", arms=())
+    assert "is-open" in verdict.card(replace(SAMPLES["free-returns"], decision=flat), "v7")
+
+
+def test_of_several_arms_that_win_the_best_is_shown_first() -> None:
+    made = SAMPLES["mail-subjects"]
+    all_win = tuple(replace(each, verdict="ship") for each in made.decision.arms)
+    assert picks.lead_arm(replace(made, decision=replace(made.decision, arms=all_win))) == "Number"
+
+
+def test_an_interval_off_the_axis_is_an_arrow_at_the_edge() -> None:
+    drawn = axis.bar(axis.Axis.over(-0.1, 0.1), Estimate(1.0, 0.1, 0.8, 1.2), "good", y=18, thick=6)
+    assert 'x="100%"' in drawn and "<path" in drawn and "<rect" not in drawn

@@ -70,7 +70,7 @@ def test_guardrails_are_said_in_one_sentence(readings: list[Reading], said: str)
         ("household_id", "household", "households"),
         ("city_id", "city", "cities"),
         ("day", "day", "days"),
-        ("id", "unit", "units"),
+        ("id", "visitor", "visitors"),  # the metrics say "per visitor"
     ],
 )
 def test_a_column_gives_the_noun(column: str, one: str, many: str) -> None:
