@@ -156,7 +156,7 @@ class _Sheet:
         """Computes the cells anew, in two passes, where a mean is so far from 0 that digits were lost."""
         variance = np.diagonal(cross, axis1=1, axis2=2)
         lost = (n[:, None] * mean**2 > SAFE * variance).any(axis=1)
-        for cell in np.flatnonzero(lost & (n > 0)):
+        for cell in np.flatnonzero(lost & (n > 0)).tolist():
             rows = np.concatenate([block[:, :-1].copy() for block in self._blocks(cell, look)])
             exact = Moments.of(rows, self.variables)
             mean[cell], cross[cell] = exact.mean, exact.cross

@@ -9,7 +9,7 @@ from analysis.collect.cells import Course, tally
 from analysis.collect.events import DAY, Totals, read_events, whole_numbers
 from analysis.collect.facts import Facts, facts_of
 from analysis.collect.files import Files
-from analysis.collect.units import Units, all_variables, read_exposures, read_table
+from analysis.collect.units import Ints, Units, all_variables, read_exposures, read_table
 from analysis.collected import Collected
 from analysis.errors import SourceError
 from analysis.experiment import Experiment
@@ -19,6 +19,7 @@ from analysis.variables import Variable
 
 MOST_LOOKS = 1100
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = (datetime.max.replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
 
 
 def collect_rows(experiment: Experiment, workspace: Any, looks: str) -> Collected:
@@ -26,59 +27,51 @@ def collect_rows(experiment: Experiment, workspace: Any, looks: str) -> Collecte
     daily = looks == "daily"
     with Files() as files:
         facts = facts_of(experiment, workspace, files)
-        if facts.events is None and experiment.source.kind == "table":
-            units = read_table(experiment, facts.units)
-            totals = None
+        if experiment.source.kind == "table":
+            units, totals = read_table(experiment, facts.units), Totals(start=0)
         else:
             units, totals = _scan(experiment, facts, daily)
     return _collected(experiment, facts.units.label, units, totals, daily)
 
 
 def _scan(experiment: Experiment, facts: Facts, daily: bool) -> tuple[Units, Totals]:
-    clock = experiment.source.time or "time"
-    whole = whole_numbers(facts.units, experiment.unit) and (
-        facts.events is None or whole_numbers(facts.events, experiment.unit)
-    )
+    clock, id = experiment.source.time or "time", experiment.unit
+    whole = all(whole_numbers(rows, id) for rows in (facts.units, facts.events) if rows is not None)
     units = read_exposures(experiment, facts.units, whole=whole)
     if facts.events is None:
         return units, Totals.none(units, experiment.variables)
-    return units, read_events(
-        facts.events, units, experiment.variables, experiment.unit, clock, whole=whole, daily=daily
-    )
+    return units, read_events(facts.events, units, experiment.variables, id, clock, whole=whole, daily=daily)
 
 
-def _collected(experiment: Experiment, label: str, units: Units, totals: Totals | None, daily: bool) -> Collected:
+def _collected(experiment: Experiment, label: str, units: Units, totals: Totals, daily: bool) -> Collected:
     values = _values(experiment, units, totals)
     _refuse_kinds(experiment, values)
     caps = limits(values)
     _refuse_flattening(experiment, values, caps)
     for variable, cap in caps.items():
         values[variable] = np.minimum(values[variable], cap)
-    moments_of = [(labels.codes, len(labels.names)) for labels in units.segments.values()]
-    days = _days(label, units, totals)
-    every = daily and days is not None
-    entry = units.first // DAY - days[0] if every else np.zeros(len(units), np.int64)
-    moving = dict(totals.days) if every and totals is not None else {}
-    course = Course(days[1] - days[0] + 1 if every else 1, entry, values, moving, caps)
-    ends = _ends(days, every)
+    days = _days(label, units, totals, daily)
+    course = Course(1 if days is None else len(days), _entry(units, days), values, totals.days, caps)
+    dimensions = [(labels.codes, len(labels.names)) for labels in units.segments.values()]
+    ends = (None,) if days is None else tuple(EPOCH + timedelta(days=day + 1) for day in days)
     crossed = units.crossed or (np.zeros(0, np.int64),) * len(experiment.arms)
     return Collected(
         arms=experiment.arms,
         segments=(None, *(Segment(d, name) for d, labels in units.segments.items() for name in labels.names)),
         looks=ends,
-        moments=tally(course, units.arm, len(experiment.arms), moments_of),
+        moments=tally(course, units.arm, len(experiment.arms), dimensions),
         crossed=np.array([[float((seen < _micros(end)).sum()) if end else 0.0 for seen in crossed] for end in ends]),
         left_out=units.left_out,
         last_exposure=_instant(units.last_exposure),
-        last_event=_instant(totals.last_event if totals else None),
+        last_event=_instant(totals.last_event),
         caps={variable.name: cap for variable, cap in caps.items()},
         nonnegative=frozenset(variable for variable, found in values.items() if found.min() >= 0),
     )
 
 
-def _values(experiment: Experiment, units: Units, totals: Totals | None) -> dict[Variable, Array]:
+def _values(experiment: Experiment, units: Units, totals: Totals) -> dict[Variable, Array]:
     """Final values of every variable, in the order of the Moments."""
-    known = units.columns | (totals.values if totals else {})
+    known = units.columns | totals.values
     return {variable: known[variable] for variable in all_variables(experiment, units)}
 
 
@@ -108,30 +101,30 @@ def limits(values: dict[Variable, Array]) -> dict[Variable, float]:
     for variable, found in values.items():
         if variable.cap is not None and variable.cap.value is not None:
             caps[variable] = variable.cap.value
-        elif variable.cap is not None:
+        elif variable.cap is not None and variable.cap.quantile is not None:
             caps[variable] = float(np.quantile(found, variable.cap.quantile))
     return caps
 
 
-def _days(label: str, units: Units, totals: Totals | None) -> tuple[int, int] | None:
-    """First and last day (since 1970) of the looks; None without time."""
+def _days(label: str, units: Units, totals: Totals, daily: bool) -> range | None:
+    """The days (since 1970) at whose ends there are looks; None without time."""
     if units.first is None or units.latest is None:
         return None
-    latest = max(units.latest, totals.latest if totals and totals.latest is not None else units.latest)
-    first, last = int(units.first.min() // DAY), int(latest // DAY)
-    if last - first >= MOST_LOOKS:
+    latest = units.latest if totals.latest is None else max(units.latest, totals.latest)
+    days = range(int(units.first.min() // DAY), int(latest // DAY) + 1)
+    if len(days) > MOST_LOOKS:
         raise SourceError(
-            f"{label}: first exposure is on {_instant(first * DAY):%Y-%m-%d} and the last fact on "
-            f"{_instant(last * DAY):%Y-%m-%d}, {last - first + 1} days; {MOST_LOOKS} is the limit. Correct the times."
+            f"{label}: first exposure is on {_instant(days[0] * DAY):%Y-%m-%d} and the last fact on "
+            f"{_instant(days[-1] * DAY):%Y-%m-%d}, {len(days)} days; {MOST_LOOKS} is the limit. Correct the times."
         )
-    return first, last
+    return days if daily else days[-1:]
 
 
-def _ends(days: tuple[int, int] | None, every: bool) -> tuple[datetime | None, ...]:
-    if days is None:
-        return (None,)
-    first = days[0] if every else days[1]
-    return tuple(EPOCH + timedelta(days=day + 1) for day in range(first, days[1] + 1))
+def _entry(units: Units, days: range | None) -> Ints:
+    """The look at which each unit is first in."""
+    if units.first is None or days is None:
+        return np.zeros(len(units), np.int64)
+    return np.maximum(units.first // DAY - days.start, 0)
 
 
 def _micros(end: datetime) -> int:
@@ -139,4 +132,4 @@ def _micros(end: datetime) -> int:
 
 
 def _instant(micros: int | None) -> datetime | None:
-    return None if micros is None else EPOCH + timedelta(microseconds=micros)
+    return None if micros is None else EPOCH + timedelta(microseconds=min(micros, LATEST))

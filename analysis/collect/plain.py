@@ -201,9 +201,10 @@ def _equals(column: "Column", wanted: Any) -> "BooleanValue":
 def _caps(values: "Table", variables: tuple[Variable, ...]) -> dict[Variable, float]:
     caps = {}
     for k, variable in enumerate(variables):
-        if variable.cap is not None:
-            quantile = variable.cap.quantile
-            caps[variable] = float(values[f"v{k}"].quantile(quantile).execute()) if quantile else variable.cap.value
+        if variable.cap is not None and variable.cap.value is not None:
+            caps[variable] = variable.cap.value
+        elif variable.cap is not None:
+            caps[variable] = float(values[f"v{k}"].quantile(variable.cap.quantile).execute())
     return caps
 
 

@@ -118,7 +118,10 @@ def _layout(experiment: Experiment, rows: Rows) -> Layout:
 
 def _read(experiment: Experiment, rows: Rows, layout: Layout) -> list[Summary]:
     """The summaries of this experiment's arms and metrics."""
-    columns = {"arm": rows.text(layout.arm, "the arm"), "metric": rows.text(layout.metric, "the metric")}
+    columns: dict[str, str] = {
+        "arm": rows.text(layout.arm, "the arm"),
+        "metric": rows.text(layout.metric, "the metric"),
+    }
     if layout.time is not None:
         read = rows.number if layout.elapsed else rows.instant
         columns["time"] = f"CAST({read(layout.time, 'the time')} AS DOUBLE)"
@@ -126,9 +129,7 @@ def _read(experiment: Experiment, rows: Rows, layout: Layout) -> list[Summary]:
         columns[f"segment_{k}"] = rows.text(name, "a segment")
     for name in (what + side for what in SUMMARY for side in layout.sides):
         columns[name] = f"CAST({rows.number(name, 'a summary')} AS DOUBLE)"
-    rows.refuse_holes((layout.arm, layout.metric, *([layout.time] if layout.elapsed else [])), None)
-    if layout.time is not None and not layout.elapsed:
-        rows.refuse_holes((), layout.time)
+    rows.refuse_holes((layout.arm, layout.metric), layout.time)
     whose = ""
     if "experiment_id" in rows.types:
         whose = f"WHERE {rows.text('experiment_id', 'the experiment')} = {literal(experiment.id)}"
@@ -177,10 +178,10 @@ def _cells(label: str, summaries: list[Summary]) -> dict[tuple[Any, ...], Summar
                 "must be 0 or more, a mean must be a number."
             )
         known = cells.setdefault((s.time, s.segment, s.arm, s.metric), s)
-        numbers = [(t.count, t.mean, t.variance) for t in (known, s)]
-        if not np.array_equal(*numbers, equal_nan=True):
+        first, again = ((t.count, t.mean, t.variance) for t in (known, s))
+        if not np.array_equal(first, again, equal_nan=True):
             raise SourceError(
-                f"{label}: {s} is told twice, with (count, mean, variance) {numbers[0]} and {numbers[1]}; keep one."
+                f"{label}: {s} is told twice, with (count, mean, variance) {first} and {again}; keep one."
             )
     return cells
 
