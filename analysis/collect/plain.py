@@ -46,9 +46,9 @@ def collect_tables(experiment: Experiment, exposures: "Table", events: "Table | 
 
     timed = "time" in exposures.columns
     seen = exposures.group_by("unit").agg(arms=exposures.arm.nunique(), one_arm=exposures.arm.min())
-    order = [c for c in exposures.columns if c not in ("unit", "arm")]
-    order = sorted(order, key=lambda c: (c != "time", not c.startswith("segment"), c))
-    ranked = exposures.mutate(rank=ibis.row_number().over(group_by="unit", order_by=order or "arm"))
+    order = [c for c in exposures.columns if c != "unit"]
+    order = sorted(order, key=lambda c: (c != "time", c != "arm", not c.startswith("segment"), c))
+    ranked = exposures.mutate(rank=ibis.row_number().over(group_by="unit", order_by=order))
     firsts = _kept(ranked.filter(ranked["rank"] == 0).drop("rank").join(seen, "unit"))
     alone = firsts.filter(firsts.arms == 1)
     units = _kept(alone.filter(alone.arm.isin(experiment.arms)).drop("arms", "one_arm"))

@@ -101,7 +101,7 @@ def read_table(experiment: Experiment, rows: Rows) -> Units:
 def read_exposures(experiment: Experiment, rows: Rows, *, whole: bool) -> Units:
     """The units of exposures: first exposure counts, and units seen in two arms are left out and counted.
 
-    Of several first exposures at the same instant, the one that is first in the order of segments and covariates.
+    Of several first exposures at the same instant, the one that is first in the order of arm, segments and covariates.
 
     Args:
         whole: unit ids are whole numbers here and in the events, and need no text.
@@ -115,7 +115,7 @@ def read_exposures(experiment: Experiment, rows: Rows, *, whole: bool) -> Units:
     np.minimum.at(first, unit_of, time)
     labels = Labels.of(data["arm"])
     crossed = _crossed(labels.codes, unit_of, len(ids))
-    row = _first_rows(experiment, rows, data, unit_of, time, first)
+    row = _first_rows(experiment, data, labels, unit_of, time, first)
     first_arms = Labels(labels.names, labels.codes[row])
     arm, left_out = _arms(experiment, rows, first_arms, crossed)
     counted = np.flatnonzero(arm >= 0)
@@ -192,13 +192,15 @@ def _dense(column: Any, whole: bool) -> tuple[Any, NDArray[Any]]:
     if not whole:
         coded = column.combine_chunks().dictionary_encode()
         return coded.dictionary, array(coded.indices)
-    units = array(column)
+    units = array(column).astype(np.int64, copy=False)
     low, span = int(units.min()), int(units.max()) - int(units.min()) + 1
     if span > 8 * len(units) + (1 << 20):
         return np.unique(units, return_inverse=True)
     seen = np.zeros(span, bool)
     seen[units - low] = True
     ids = np.flatnonzero(seen)
+    if len(ids) == span:
+        return ids + low, units - low
     place = np.zeros(span, np.int64)
     place[ids] = np.arange(len(ids))
     return ids + low, place[units - low]
@@ -218,9 +220,9 @@ def _code(labels: Labels, name: str) -> int:
 
 
 def _first_rows(
-    experiment: Experiment, rows: Rows, data: Any, unit_of: NDArray[Any], time: Ints, first: Ints
-) -> NDArray[np.int64]:
-    """For each unit the row of its first exposure."""
+    experiment: Experiment, data: Any, arms: Labels, unit_of: NDArray[Any], time: Ints, first: Ints
+) -> Ints:
+    """For each unit the row of its first exposure; of several, the first by arm, segments and covariates."""
     firsts = np.flatnonzero(time == first[unit_of])
     row = np.zeros(len(first), np.int64)
     row[unit_of[firsts]] = firsts
@@ -229,7 +231,7 @@ def _first_rows(
         tied = firsts[double[unit_of[firsts]]]
         segments = [Labels.of(data[f"segment_{k}"].take(arrow(tied))).codes for k in range(len(experiment.segments))]
         values = [array(data[f"value_{k}"].take(arrow(tied))) for k in range(len(column_variables(experiment)))]
-        best = tied[np.lexsort((tied, *reversed(values), *reversed(segments)))[::-1]]
+        best = tied[np.lexsort((*reversed(values), *reversed(segments), arms.codes[tied]))[::-1]]
         row[unit_of[best]] = best
     return row
 
