@@ -6,13 +6,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.checks import run_checks
 from analysis.collected import Collected
 from analysis.decision import decide
 from analysis.effects import Contrast, lin_contrast, pooled_contrast, pooled_slope, unadjusted_contrast
-from analysis.estimates import EFFECTIVE_UNITS, Cell, Estimates, effective_units, number
+from analysis.estimates import Cell, Estimates, number, thin_cells
 from analysis.experiment import Experiment
 from analysis.intervals import ConfidenceSequence, FixedHorizon, IntervalRule
 from analysis.metrics import Metric
@@ -99,10 +98,11 @@ def _effects(
     arm = collected.arms[a]
     control, treatment = collected.moments[:, :, 0], collected.moments[:, :, a]
     plain = unadjusted_contrast(metric, control, treatment)
-    used = _adjusted(experiment, metric, arm, control, treatment) if metric.covariates else plain
+    share = experiment.shares[arm] / (experiment.shares[arm] + experiment.shares[experiment.control])
+    used = _adjusted(experiment, metric, share, control, treatment) if metric.covariates else plain
     alpha, segments = experiment.alpha, len(collected.segments) - 1
     sequential = rule.kind != FIXED.kind
-    thin = _thin(metric, (control, treatment), collected) if sequential else None
+    thin = thin_cells(metric, control, treatment, share, collected.nonnegative) if sequential else None
     main, raw = Estimates(used, rule, alpha, thin), Estimates(plain, rule, alpha, thin)
     fixed = Estimates(used, FIXED, alpha, thin) if sequential else None
     narrow = alpha / max(1, segments)
@@ -141,16 +141,9 @@ def _effects(
     return [[effect((k, s)) for s in range(groups)] for k in range(looks)]
 
 
-def _thin(metric: Metric, arms: tuple[Moments, Moments], collected: Collected) -> NDArray[np.bool_]:
-    """Where an arm has too few units that carry the metric for an interval that is read at every look."""
-    control, treatment = (effective_units(metric, arm, collected.nonnegative) for arm in arms)
-    return np.asarray(np.minimum(control, treatment) < EFFECTIVE_UNITS)
-
-
-def _adjusted(experiment: Experiment, metric: Metric, arm: str, control: Moments, treatment: Moments) -> Contrast:
+def _adjusted(experiment: Experiment, metric: Metric, share: float, control: Moments, treatment: Moments) -> Contrast:
     """The contrast over (looks, segments) with covariates; pooled slopes come from all units of the look."""
     if experiment.adjustment == "lin":
-        share = experiment.shares[arm] / (experiment.shares[arm] + experiment.shares[experiment.control])
         return lin_contrast(metric, control, treatment, share)
     whole = pooled_slope(metric, control[:, :1], treatment[:, :1])
     return pooled_contrast(metric, control, treatment, np.broadcast_to(whole, (*control.n.shape, whole.shape[-1])))

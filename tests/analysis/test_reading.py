@@ -189,12 +189,14 @@ def test_stale_facts_warn():
 
 
 def test_a_sequence_gives_no_interval_where_an_arm_has_too_few_units_with_a_value():
-    rare = [moments_of(y=np.r_[np.ones(k), np.zeros(2_000 - k)]) for k in (1, 40)]
+    rare = [moments_of(y=np.r_[np.ones(k), np.zeros(2_000 - k)]) for k in (4, 40)]
     plan = {"inference": "confidence_sequence", "planned_units": 10_000}
     for metric, known in ((a_metric("y", kind="proportion"), frozenset()), (a_metric("y"), frozenset([Variable("y")]))):
-        effect = only_effect(read_collected(an_experiment(metric, **plan), collected_of([rare], nonnegative=known)))
-        assert effect.absolute.lower is None and "too few units with a value" in effect.absolute.reason
-        assert effect.reading == "unknown" and effect.absolute.estimate > 0
+        for treated, thin in ((1.0, False), (9.0, True)):
+            experiment = an_experiment(metric, shares={"a": 1.0, "b": treated}, **plan)
+            effect = only_effect(read_collected(experiment, collected_of([rare], nonnegative=known)))
+            assert (effect.absolute.lower is None) == thin == (effect.reading == "unknown")
+            assert not thin or "too few units with a value" in effect.absolute.reason
 
 
 def test_a_proportion_of_one_unit_has_no_interval():

@@ -42,8 +42,10 @@ def a_a_errors() -> dict[str, Errors]:
         readout = read_collected(experiment, collected_of([list(look) for look in daily_looks(rng)]))
         for name in CASES:
             effects = [effect for look in readout.looks for effect in look.effects if effect.metric == name]
-            wrong[name][0] += any(not e.absolute.lower <= 0 <= e.absolute.upper for e in effects)
-            wrong[name][1] += any(abs(e.absolute.estimate) > 1.959964 * e.absolute.standard_error for e in effects)
+            seen = [e.absolute for e in effects if e.absolute.lower is not None]
+            wrong[name][0] += any(not e.lower <= 0 <= e.upper for e in seen)
+            wrong[name][1] += any(abs(e.estimate) > 1.959964 * e.standard_error for e in seen)
+            assert len(seen) >= DAYS - 1
     return {name: Errors(*counts) for name, counts in wrong.items()}
 
 
@@ -74,3 +76,33 @@ def test_confidence_sequence_keeps_its_level_under_daily_peeking_and_naive_peeki
     errors = a_a_errors[case]
     assert stats.binomtest(errors.sequence, RUNS, 0.05, alternative="greater").pvalue > 0.001, errors
     assert stats.binomtest(errors.peeking, RUNS, 0.20, alternative="greater").pvalue < 0.01, errors
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("share", "rate"), [(0.1, 0.01), (0.05, 0.02), (0.5, 0.01), (0.35, 0.01)])
+def test_a_sequence_keeps_its_level_where_events_are_rare_and_arms_unlike(share, rate):
+    rng, runs, day = np.random.default_rng(7), 400, np.array([1 - share, share]) * 10_000 / DAYS
+    experiment = an_experiment(
+        a_metric("bought", kind="proportion"),
+        shares={"a": 1 - share, "b": share},
+        inference="confidence_sequence",
+        planned_units=10_000,
+    )
+    wrong = 0
+    for _ in range(runs):
+        bought = np.cumsum(rng.binomial(day.astype(int), rate, (DAYS, 2)), axis=0)
+        units = np.cumsum(np.broadcast_to(day.astype(int), (DAYS, 2)), axis=0)
+        looks = [
+            [counted(int(k), int(n)) for k, n in zip(*look, strict=True)] for look in zip(bought, units, strict=True)
+        ]
+        effects = [e.absolute for look in read_collected(experiment, collected_of(looks)).looks for e in look.effects]
+        wrong += any(e.lower is not None and not e.lower <= 0 <= e.upper for e in effects)
+    assert stats.binomtest(wrong, runs, 0.05, alternative="greater").pvalue > 0.001, wrong
+
+
+def counted(k: int, n: int) -> Moments:
+    """Moments of n units of which k bought."""
+    share = k / n
+    return Moments(
+        (Variable("bought"),), np.asarray(float(n)), np.array([share]), np.array([[n * share * (1 - share)]])
+    )
