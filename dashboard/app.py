@@ -20,8 +20,13 @@ def main() -> None:
 
 
 def _page(file: PageFile) -> st.Page:
-    visibility = "hidden" if file.hidden else "visible"
-    return st.Page(file.file, title=file.title, icon=file.icon or None, default=file.home, visibility=visibility)
+    return st.Page(
+        file.file,
+        title=file.title,
+        icon=file.icon or None,
+        default=file.home,
+        visibility="hidden" if file.hidden else "visible",
+    )
 
 
 main()

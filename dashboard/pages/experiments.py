@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from analysis.readout import Readout
 from dashboard import source
 from dashboard.parts import summary
 from dashboard.parts.element import show
@@ -24,8 +25,11 @@ def page() -> None:
         st.error(f"The workspace cannot be read. {error}")
         return
     if not records:
-        st.write("No experiment is registered in this workspace yet. Write one as a TOML file, then register it:")
-        st.code("holdout refresh --workspace .", language=None)
+        here = source.workspace()
+        st.write(
+            f"No experiment has been read in this workspace yet. Put its TOML file into {here.experiments}, then run:"
+        )
+        st.code(f"holdout refresh --workspace {here.path}", language=None)
         return
     rows = [summary.Row(each.id, each.name, each.owner, _readout(each.id)) for each in records]
     waiting = sum(row.readout is not None and row.readout.decision.verdict != "keep_running" for row in rows)
@@ -33,7 +37,7 @@ def page() -> None:
     show(summary.table(rows), key="list", open=_open)
 
 
-def _readout(experiment_id: str) -> object:
+def _readout(experiment_id: str) -> Readout | None:
     latest = source.latest(experiment_id)
     return latest.readout if latest else None
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Callable
 from functools import partial
 
 import streamlit as st
@@ -127,7 +128,7 @@ def _csv(readout: Readout) -> str:
     return file.getvalue()
 
 
-def _choose(key: str) -> object:
+def _choose(key: str) -> Callable[[str], None]:
     def chosen(value: str) -> None:
         st.session_state[key] = value
 

@@ -24,7 +24,7 @@ def show(html: str, *, key: str, **on_event: Callable[[str], Any]) -> None:
         html: made by a part, which escapes whatever came from data.
         key: unique on the page.
     """
-    callbacks = {f"on_{name}_change": _told(key, name, act) for name, act in on_event.items()}
+    callbacks: dict[str, Any] = {f"on_{name}_change": _told(key, name, act) for name, act in on_event.items()}
     _mount(key=key, data={"html": html}, **callbacks)
 
 

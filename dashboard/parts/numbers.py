@@ -100,9 +100,9 @@ def change(value: float, plan: MetricPlan, times: float = 1, decimals: int | Non
     return with_unit(text, plan)
 
 
-def change_decimals(ends: Iterable[float], plan: MetricPlan, times: float = 1) -> int:
+def change_decimals(ends: Iterable[float | None], plan: MetricPlan, times: float = 1) -> int:
     """Decimals for an estimate and its interval together: two significant digits of the larger end."""
-    decimals = significant(max((abs(_changed(end, plan, times)) for end in ends), default=0.0))
+    decimals = significant(max((abs(_changed(end, plan, times)) for end in ends if end is not None), default=0.0))
     return 2 if decimals == 1 and plan.unit in CURRENCIES else decimals
 
 
@@ -122,10 +122,10 @@ def day(time: str | datetime) -> str:
     return f"{when.day} {when:%b %Y}" if when else str(time)
 
 
-def minute(time: str | datetime) -> str:
+def minute(time: str | datetime | None) -> str:
     """ "15 Nov 2025, 06:10 UTC"."""
     when = moment(time)
-    return f"{day(time)}, {when:%H:%M} UTC" if when else str(time)
+    return f"{day(when)}, {when:%H:%M} UTC" if when else str(time or "")
 
 
 def moment(time: str | datetime | None) -> datetime | None:

@@ -31,8 +31,8 @@ def table(rows: list[Row]) -> str:
         f'<th scope="col" class="plot"><span class="hidden">Interval, drawn</span>{axis.ticks(shared)}</th>'
         '<th scope="col" class="num">Lift of the primary metric</th><th scope="col">So far</th>'
         f'<th scope="col">Health</th></tr></thead><tbody>{body}</tbody></table></div>'
-        '<p class="legend">Bar: 95% interval of the lift against control; ring: the best estimate. '
-        "Grey: can’t tell yet.</p>"
+        '<p class="legend">Bar: the interval of the lift against control. Ring: the best estimate. '
+        "Arrow: beyond this axis. Grey: can’t tell yet.</p>"
     )
 
 

@@ -75,7 +75,7 @@ def _facts(readout: Readout, effect: Effect | None, plan: MetricPlan, arm: str) 
     ends = (absolute.lower, absolute.upper)
 
     def shown(label: str, times: float) -> tuple[str, str, str]:
-        digits = None if None in ends else numbers.change_decimals(ends, plan, times)
+        digits = numbers.change_decimals((*ends, absolute.estimate), plan, times)
         low, high = (None if end is None else numbers.change(end, plan, times, digits) for end in ends)
         best = numbers.change(absolute.estimate or 0.0, plan, times, digits)
         return label, best, numbers.span(low, high)

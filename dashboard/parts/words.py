@@ -219,8 +219,8 @@ def methods(readout: Readout) -> list[str]:
     )
     if design.planned_units:
         lines.append(f"Planned for {design.planned_units:,} {units(design)}, fixed before the start.")
-    for adjusted in {effect.adjustment.covariates: effect for effect in effects if effect.adjustment}.values():
-        lines.append(f"Adjusted for {listed(list(adjusted.adjustment.covariates))}, known before exposure.")
+    for covariates in dict.fromkeys(effect.adjustment.covariates for effect in effects if effect.adjustment):
+        lines.append(f"Adjusted for {listed(list(covariates))}, known before exposure.")
     if design.segments:
         lines.append("Thin lines of segments are widened so that all segments of a metric hold together.")
     lines.append("Lifts are relative to control; their intervals follow Fieller, so they agree with the p-value.")

@@ -49,7 +49,7 @@ def test_the_list_shows_every_experiment(monkeypatch: pytest.MonkeyPatch, filled
 
 def test_an_empty_workspace_says_what_to_do_next(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     test = opened(monkeypatch, Workspace.create(tmp_path / "empty").path)
-    assert "No experiment is registered" in test.markdown[0].value
+    assert "No experiment has been read" in test.markdown[0].value
     assert "holdout" in test.code[0].value
 
 
