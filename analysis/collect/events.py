@@ -1,23 +1,21 @@
 """One pass over the events: per-unit totals, and for running totals the increments of each day."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.collect.files import INTEGERS, NUMBERS, TEXTS, Rows, array, arrow, literal, odd
+from analysis.collect.files import Rows, odd
+from analysis.collect.readers import Base, reader_of
 from analysis.collect.units import Units
 from analysis.errors import SourceError
 from analysis.metrics.metric import Array
-from analysis.variables import Scalar, Variable
+from analysis.variables import Variable
 
 DAY = 86_400_000_000
 Increment = tuple[NDArray[np.int32], Array]
-# Reads columns of the events that fulfil a condition, in batches with the places of their units.
-Source = Callable[[dict[str, str], str], Iterator[tuple[NDArray[np.int32], Any]]]
 # Increments of 12 bytes that are kept before those of one unit and day are joined.
 KEEP = 32_000_000
 
@@ -80,111 +78,30 @@ def read_events(
         whole: unit ids are whole numbers here and in the exposures, and need no text.
         daily: also keep increments by day.
     """
-    instant = rows.instant(time, "the time")
+    rows.instant(time, "the time")
     rows.need(unit, "the unit")
     rows.refuse_holes((unit,), time)
     scan = Scan(units, tuple(v for v in variables if v.aggregation is not None), daily)
-    bases = {name: base_sql(rows, *key) for key, name in scan.bases.items()}
-    source = _by_place(rows, units, unit) if whole else _by_join(rows, units, unit)
-    idle = {name: "'-infinity'" if key[1] == "max" else "0" for key, name in scan.bases.items()}
-    busy = " OR ".join(f"{sql} <> {idle[name]}" for name, sql in bases.items()) or "false"
-    for place, batch in source({"time": instant} | bases, f"{instant} >= {scan.earliest} AND ({busy})"):
-        scan.add(place, array(batch["time"]), {name: array(batch[name]) for name in bases})
+    read = reader_of(rows, units.ids, unit, time, scan.bases, whole=whole)
+    for place, when, amounts in read(scan.bases, scan.earliest):
+        scan.add(place, when, amounts)
     totals = scan.finish()
     totals.last_event = rows.latest(time)
     # Events that change no variable still make looks.
     rest = (totals.latest or scan.earliest) // DAY * DAY + DAY
     if totals.last_event is not None and totals.last_event >= rest:
-        for place, batch in source({"time": instant}, f"{instant} >= {rest}"):
-            scan.note_latest(place, array(batch["time"]))
+        for place, when, _ in read({}, rest):
+            scan.note_latest(place, when)
     for variable, values in totals.values.items():
         if not np.isfinite(values).all():
             _refuse_infinite(rows, variable)
     return totals
 
 
-def base_sql(rows: Rows, value: str | None, aggregation: str, where: tuple[tuple[str, Scalar], ...]) -> str:
-    """What one row adds, as SQL that is never null: 0 (for max: minus infinity) where it adds nothing."""
-    kept = " AND ".join(_equals(rows, column, wanted) for column, wanted in where) or "true"
-    if value is None:
-        return f"CAST(coalesce({kept}, false) AS UTINYINT)"
-    number = rows.number(value, f"a value to take the {aggregation} of")
-    if aggregation == "max":
-        real = f"CASE WHEN CAST({number} AS DOUBLE) = '-infinity' THEN 'nan'::DOUBLE ELSE CAST({number} AS DOUBLE) END"
-        return f"coalesce(CASE WHEN {kept} THEN {real} END, '-infinity'::DOUBLE)"
-    return f"coalesce(CASE WHEN {kept} THEN {number} END, 0)" if where else f"coalesce({number}, 0)"
-
-
-def _equals(rows: Rows, column: str, wanted: Scalar) -> str:
-    name = rows.need(column, "a filter in `where`")
-    kind = rows.type(column)
-    if kind in TEXTS:
-        text = str(wanted).lower() if isinstance(wanted, bool) else str(wanted)
-        return f"CAST({name} AS VARCHAR) = {literal(text)}"
-    if kind == "NULL":
-        return "false"
-    if kind in NUMBERS and not isinstance(wanted, str):
-        return f"CAST({name} AS DOUBLE) = {float(wanted)!r}"
-    raise SourceError(
-        f"{rows.label}: `where` compares column {column!r}, which is {rows.types[column]}, with {wanted!r}; "
-        "write a value of the column's type."
-    )
-
-
 def _refuse_infinite(rows: Rows, variable: Variable) -> None:
     number = rows.number(str(variable.value), "a value")
     rows.refuse(odd(number, "nan", "inf", "-inf"), str(variable.value), "is not a finite number", "correct those rows")
     raise SourceError(f"{rows.label}: {variable.name} is too large to add up; correct column {variable.value!r}.")
-
-
-def _finder(ids: NDArray[np.int64]) -> Any:
-    """A function from unit ids to places in `ids`; unknown units go to place n."""
-    n, low = len(ids), int(ids.min())
-    span = int(ids.max()) - low + 1
-    if span > 8 * n + (1 << 24):
-        order = np.argsort(ids)
-        ordered = ids[order]
-
-        def search(units: NDArray[Any]) -> NDArray[np.int32]:
-            at = np.minimum(np.searchsorted(ordered, units), n - 1)
-            return np.where(ordered[at] == units, order[at], n).astype(np.int32)
-
-        return search
-    table = np.full(span + 1, n, np.int32)
-    table[ids - low] = np.arange(n, dtype=np.int32)
-
-    def look_up(units: NDArray[Any]) -> NDArray[np.int32]:
-        # As unsigned numbers, ids below the table are far above it.
-        place = np.minimum((units.astype(np.int64, copy=False) - low).view(np.uint64), np.uint64(span)).view(np.int64)
-        return table.take(place)
-
-    return look_up
-
-
-def _by_place(rows: Rows, units: Units, unit: str) -> Source:
-    """Reads events whose units are looked up in a table; unknown units have place n."""
-    find = _finder(units.ids)
-
-    def read(columns: dict[str, str], where: str) -> Iterator[tuple[NDArray[np.int32], Any]]:
-        for batch in rows.stream(columns | {"unit": rows.need(unit, "the unit")}, f"WHERE {where}"):
-            yield find(array(batch["unit"])), batch
-
-    return read
-
-
-def _by_join(rows: Rows, units: Units, unit: str) -> Source:
-    """Reads events whose units are looked up by DuckDB's join; those of unknown units are not read."""
-    import pyarrow as pa
-
-    known = pa.Table.from_arrays([units.ids, arrow(np.arange(len(units), dtype=np.int32))], ["holdout_unit", "place"])
-    rows.con.register("holdout_units", known)
-    join = f"JOIN holdout_units ON holdout_unit = {rows.text(unit, 'the unit')}"
-
-    def read(columns: dict[str, str], where: str) -> Iterator[tuple[NDArray[np.int32], Any]]:
-        for batch in rows.stream(columns | {"place": "place"}, f"{join} WHERE {where}"):
-            yield array(batch["place"]), batch
-
-    return read
 
 
 class Scan:
@@ -196,17 +113,18 @@ class Scan:
         # Place n holds unknown units: their first exposure is so late that no event counts.
         self.first = np.append(units.first, 1 << 61)
         self.daily = daily
-        self.bases: dict[Any, str] = {}
+        names: dict[Base, str] = {}
         self.windows: dict[tuple[float | None, bool], list[tuple[Variable, str]]] = defaultdict(list)
         self.totals = Totals(start=int(units.first.min() // DAY))
         self.kept = 0
         for variable in variables:
-            key = (variable.value, variable.aggregation, variable.where)
-            base = self.bases.setdefault(key, f"base_{len(self.bases)}")
+            key = (variable.value, str(variable.aggregation), variable.where)
+            base = names.setdefault(key, f"base_{len(names)}")
             self.windows[variable.days, variable.pre].append((variable, base))
             self.totals.values[variable] = opening(variable, self.n)
             if daily and not variable.pre:
                 self.totals.days[variable] = defaultdict(list)
+        self.bases = {name: base for base, name in names.items()}
 
     @property
     def earliest(self) -> int:
@@ -289,8 +207,3 @@ def _inside(age: NDArray[np.int64], days: float | None, pre: bool) -> NDArray[np
         assert days is not None
         return (age < 0) & (age >= -round(days * DAY))
     return age >= 0 if days is None else (age >= 0) & (age <= round(days * DAY))
-
-
-def whole_numbers(rows: Rows, column: str) -> bool:
-    """Whether a column holds whole numbers that fit 64 bits."""
-    return column in rows.types and rows.type(column) in INTEGERS

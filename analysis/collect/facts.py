@@ -1,6 +1,7 @@
 """Where an experiment's rows are: its files, or the lake of a workspace."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from analysis.collect.files import Files, Rows, literal, quote, translated
@@ -71,4 +72,5 @@ def _view(files: Files, workspace: Any, table: str) -> Rows | None:
     label = f"lake of {workspace.path}, table {table}"
     with translated(label):
         files.con.execute(f"CREATE VIEW {quote(table)} AS SELECT * FROM read_parquet([{listed}], union_by_name = true)")
-    return files.view(table, label)
+    here = all(Path(path).is_file() for path in paths)
+    return files.view(table, label, tuple(paths) if here else ())

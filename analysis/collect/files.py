@@ -62,12 +62,16 @@ def odd(number: str, *kinds: str) -> str:
 
 @dataclass(frozen=True)
 class Rows:
-    """A view or table `name` of the connection; `label` is what an error calls it, `types` its columns."""
+    """A view or table `name` of the connection; `label` is what an error calls it, `types` its columns.
+
+    `parquet` are the files that it shows as they are; none where there is more to it.
+    """
 
     con: "DuckDBPyConnection"
     name: str
     label: str
     types: dict[str, str]
+    parquet: tuple[str, ...] = ()
 
     def type(self, column: str) -> str:
         """The column's type without its parameters."""
@@ -231,17 +235,18 @@ class Files:
                 self.con.execute(f"CREATE TABLE source AS SELECT * FROM {source}")
             with translated(f"{path}: query"):
                 self.con.execute(f"CREATE TABLE {quote(name)} AS SELECT * FROM ({query.strip().rstrip(';')})")
-        rows = self.view(name, str(path))
+        bare = (str(path),) if query is None and source.startswith("read_parquet") else ()
+        rows = self.view(name, str(path), bare)
         if not self.con.execute(f"SELECT 1 FROM {quote(name)} LIMIT 1").fetchall():
             raise SourceError(
                 f"{path}: has no rows{' after the query' if query else ''}, only columns {list(rows.types)}."
             )
         return rows
 
-    def view(self, name: str, label: str) -> Rows:
-        """An existing view or table."""
+    def view(self, name: str, label: str, parquet: tuple[str, ...] = ()) -> Rows:
+        """An existing view or table, which may show Parquet files as they are."""
         columns = self.con.execute(f"DESCRIBE {quote(name)}").fetchall()
-        return Rows(self.con, name, label, {column[0]: column[1] for column in columns})
+        return Rows(self.con, name, label, {column[0]: column[1] for column in columns}, parquet)
 
     def _scan(self, path: Path, texts: tuple[str, ...]) -> str:
         """The table function that reads `path`."""

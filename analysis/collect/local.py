@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from analysis.collect.cells import Course, tally
-from analysis.collect.events import DAY, Totals, read_events, whole_numbers
+from analysis.collect.events import DAY, Totals, read_events
 from analysis.collect.facts import Facts, facts_of
 from analysis.collect.files import Files
+from analysis.collect.readers import whole_numbers
 from analysis.collect.units import Ints, Units, all_variables, read_exposures, read_table
 from analysis.collected import Collected
 from analysis.errors import SourceError

@@ -27,6 +27,13 @@ METRICS = (
     'id = "ratio"\nkind = "ratio"\nvalue = "revenue"\ncovariates = { window_days = 1 }\n'
     'denominator = { aggregation = "count", where = { kind = "look" } }',
 )
+# Sums of whole columns, which are read without DuckDB.
+BARE = (
+    'id = "revenue"\nkind = "mean"\nvalue = "revenue"\ncovariates = { window_days = 1.5 }\ncap = { quantile = 0.8 }',
+    'id = "orders"\nkind = "count"\nvalue = "is_order"\naggregation = "sum"\nwindow_days = 2\ncovariates = ["age"]',
+    'id = "buyers"\nkind = "proportion"\nvalue = "is_order"\naggregation = "any"',
+    'id = "ratio"\nkind = "ratio"\nvalue = "revenue"\ndenominator = { value = "is_order" }\ncovariates = { window_days = 1 }',
+)
 
 
 def same(fast: Collected, plain: Collected) -> None:
@@ -99,7 +106,8 @@ def test_fast_scan_equals_plain_scan_on_small_experiments(
         same(fast, collect_plain(experiment))
 
 
-def test_fast_scan_equals_plain_scan_on_a_larger_experiment() -> None:
+@pytest.mark.parametrize("metrics", [METRICS, BARE])
+def test_fast_scan_equals_plain_scan_on_a_larger_experiment(metrics: tuple[str, ...]) -> None:
     rng = np.random.default_rng(11)
     n, shown, done = 400, 600, 4000
     moments = [START + timedelta(seconds=int(s)) for s in rng.integers(0, 4 * 86_400, shown)]
@@ -118,7 +126,7 @@ def test_fast_scan_equals_plain_scan_on_a_larger_experiment() -> None:
                 "unit": rng.integers(0, n + 50, done), "time": acts, "kind": rng.choice(["buy", "look", "zero"], done),
                 "is_order": rng.integers(0, 2, done), "revenue": 1e6 + np.round(rng.lognormal(3, 1, done), 2),
             },
-            *(metric.replace("value = -1", "value = 0.5") for metric in METRICS),
+            *(metric.replace("value = -1", "value = 0.5") for metric in metrics),
             segments='["place", "device"]',
         )  # fmt: skip
         fast = collect(experiment)
