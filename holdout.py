@@ -72,10 +72,11 @@ def refresh(workspace: WorkspaceOption = Path(".")) -> None:
     files = sorted(opened.experiments.glob("*.toml"))
     if not files:
         typer.echo(f"No experiments yet. Put a TOML file into {opened.experiments} and run this again.")
+    by_id: dict[str, Path] = {}
     failed = 0
     for file in files:
         try:
-            typer.echo(f"{file.stem}: {_refresh_one(opened, file)}")
+            typer.echo(f"{file.stem}: {_refresh_one(opened, file, by_id)}")
         except AnalysisError as error:
             failed += 1
             typer.echo(f"{file.stem}: {error}", err=True)
@@ -83,37 +84,59 @@ def refresh(workspace: WorkspaceOption = Path(".")) -> None:
         raise typer.Exit(1)
 
 
-def _refresh_one(workspace: Workspace, file: Path) -> str:
-    """Reads one experiment on the facts as they are now, saves the look, and returns its verdict."""
+def _refresh_one(workspace: Workspace, file: Path, by_id: dict[str, Path]) -> str:
+    """Reads one experiment on the facts as they are now, saves the look, and says its verdict and the look's id."""
     import analysis
 
     experiment, now = analysis.load_experiment(file), datetime.now(UTC)
+    if by_id.setdefault(experiment.id, file) != file:
+        raise experiment.error("experiment", "id", f"{experiment.id!r} is also the id of {by_id[experiment.id].name}.")
     versions = workspace.lake.versions()
     result = analysis.read(experiment, workspace.at(versions), now=now)
     text, verdict = file.read_text(encoding="utf-8"), result.decision.verdict
     workspace.registry.save_experiment(text, id=experiment.id, name=experiment.name, owner=experiment.owner)
-    workspace.registry.save_look(
+    saved = workspace.registry.save_look(
         experiment.id, readout=result.to_json(), verdict=verdict, lake_versions=versions, taken_at=now
     )
-    return verdict
+    return f"{verdict} (look {saved.id})"
 
 
 @app.command()
 def recompute(look: int, workspace: WorkspaceOption = Path(".")) -> None:
     """Read the experiment of a saved LOOK again, on the facts as they were, and say whether anything differs."""
+    import tomllib
+
     import analysis
+    from analysis.experiment import parse_experiment
 
     opened = _open(workspace)
     saved = opened.registry.look(look)
-    experiment = analysis.load_experiment(opened.experiments / f"{saved.experiment_id}.toml")
+    definition = opened.registry.experiment(saved.experiment_id).definition
+    experiment = parse_experiment(tomllib.loads(definition), opened.experiments / f"{saved.experiment_id}.toml")
     again = analysis.read(experiment, opened.at(saved.lake_versions), now=saved.taken_at)
     same = again == analysis.Readout.from_json(saved.readout or "")
-    typer.echo(
-        f"Look {look} of {saved.experiment_id}, taken {saved.taken_at:%d %b %Y %H:%M} UTC: "
-        + ("the same readout, to the last digit." if same else "the readout differs; was the experiment file changed?")
+    said = (
+        "the same readout, to the last digit."
+        if same
+        else "the readout differs; was the experiment file changed since?"
     )
+    typer.echo(f"Look {look} of {saved.experiment_id}, taken {saved.taken_at:%d %b %Y %H:%M} UTC: {said}")
     if not same:
         raise typer.Exit(1)
+
+
+@app.command()
+def quarantine(
+    table: Annotated[str | None, typer.Argument(help="Only rows that were meant for this fact table.")] = None,
+    rows: Annotated[int, typer.Option(help="At most so many rows.")] = 20,
+    workspace: WorkspaceOption = Path("."),
+) -> None:
+    """Show rows that imports refused, with file, line, reason and the row as it was."""
+    bad = _open(workspace).lake.table("quarantine")
+    bad = bad.filter(bad["table"] == table) if table else bad
+    typer.echo(f"{bad.count().to_pyarrow().as_py():,} rows in quarantine")
+    for row in bad.order_by(["file", "row"]).limit(rows).to_pyarrow().to_pylist():
+        typer.echo(f"{row['table']}: {row['file']} row {row['row']}: {row['reason']}: {row['raw']}")
 
 
 @app.command()
@@ -122,7 +145,8 @@ def demo(folder: Annotated[Path, typer.Argument()] = Path("demo")) -> None:
     from recsys.world import build
 
     build(folder, progress=_progress)
-    if not all(_open(folder).registry.latest_look(e.id) for e in _open(folder).registry.experiments()):
+    registry = _open(folder).registry
+    if not all(registry.latest_look(experiment.id) for experiment in registry.experiments()):
         refresh(folder)
 
 

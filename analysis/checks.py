@@ -38,15 +38,15 @@ def run_checks(
     """The checks of every look, oldest first. `rules` gives each treatment arm's interval rule."""
     units = collected.moments.n[:, 0, :]
     shares = np.array([experiment.shares[arm] for arm in collected.arms])
-    columns = [_sample_ratio(units, shares), _crossover(units, collected.crossed, shares)]
+    columns = [_sample_ratio(units, shares)]
+    if len(units) > 1:
+        columns.append(_sequential_sample_ratio(units, shares))
+    columns.append(_crossover(units, collected.crossed, shares))
     balance = _balance(experiment, collected, rules)
     if balance:
         columns.append(balance)
     columns.append(_sample_size(experiment, collected, units))
     looks = [list(checks) for checks in zip(*columns, strict=True)]
-    if len(units) > 1:
-        for checks, sequential in zip(looks, _sequential_sample_ratio(units, shares), strict=True):
-            checks.insert(1, sequential)
     looks[-1].append(_freshness(experiment, collected, now))
     if collected.left_out:
         looks[-1].append(_other_arms(collected.left_out))
@@ -152,23 +152,22 @@ def _balance(experiment: Experiment, collected: Collected, rules: dict[str, Inte
 
 
 def _sample_size(experiment: Experiment, collected: Collected, units: Array) -> list[Check]:
-    """Whether every arm has the units, and every proportion the events, that the intervals lean on."""
+    """Whether every arm has the units, and every 0/1 metric the events, that the intervals lean on."""
     limit, events_limit = ENOUGH_UNITS[experiment.inference], ENOUGH_EVENTS[experiment.inference]
-    proportions = [metric for metric in experiment.metrics if metric.kind == "proportion"]
+    binary = [metric for metric in experiment.metrics if metric.binary]
     checks = []
     for k, counts in enumerate(units):
         least = float(counts.min())
-        reason = f"the smallest arm has {least:,.0f} units; the intervals lean on {limit:,} or more"
         verdict: Verdict = "pass" if least >= limit else "warn"
-        for metric in proportions:
+        reason = f"the smallest arm has {least:,.0f} units; the intervals lean on {limit:,} or more"
+        check = Check("sample_size", verdict, None, least, float(limit), reason)
+        for metric in binary:
             mean = collected.moments.select(metric.outcome.variables).mean[k, 0, :, 0]
             rare = float((np.minimum(mean, 1 - mean) * counts).min())
-            if rare < events_limit and verdict == "pass":
-                verdict, reason = (
-                    "warn",
-                    f"{metric.name}: one arm has {rare:,.0f} events; {events_limit} or more are needed",
-                )
-        checks.append(Check("sample_size", verdict, None, least, float(limit), reason))
+            if rare < events_limit and check.verdict == "pass":
+                reason = f"{metric.name}: one arm has {rare:,.0f} events; the intervals lean on {events_limit} or more"
+                check = Check("sample_size", "warn", None, rare, float(events_limit), reason)
+        checks.append(check)
     return checks
 
 

@@ -41,12 +41,13 @@ def decide(experiment: Experiment, collected: Collected, looks: tuple[Look, ...]
 
     It rests on the last look; with a fixed horizon on the first look that holds the planned units.
     """
-    failed = [check for check in looks[-1].checks if check.verdict == "fail"]
+    k = _deciding_look(experiment, collected)
+    checks = dict.fromkeys((*looks[k].checks, *looks[-1].checks))
+    failed = [check for check in checks if check.verdict == "fail"]
     if failed:
         reasons = tuple(f"{_title(check.name)}: {check.reason}." for check in failed)
         arms = tuple(ArmDecision(arm, "blocked", reasons) for arm in experiment.arms[1:])
         return Decision("blocked", reasons, arms, RULE)
-    k = _deciding_look(experiment, collected)
     waiting, notes = _units_to_come(experiment, collected, k), _notes(experiment, looks, k)
     hold = _windows_to_end(experiment, collected, k)
     if hold is None and waiting and experiment.inference == "fixed":

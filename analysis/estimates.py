@@ -101,7 +101,7 @@ def effective_units(metric: Metric, arm: Moments, nonnegative: frozenset[Variabl
     (sum x)² / (sum x²), for both parts of a ratio; all units where values can be negative.
     """
     least = np.asarray(arm.n, float)
-    if metric.kind == "proportion":
+    if metric.binary:
         share = arm.select(metric.outcome.variables).mean[..., 0]
         return np.asarray(np.minimum(share, 1 - share) * least)
     for variable in metric.outcome.variables:

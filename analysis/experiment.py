@@ -203,6 +203,8 @@ def _source(table: Reader) -> Source:
     if given not in ({"table"}, {"moments"}, {"lake"}):
         found = f"found {', '.join(sorted(given))}" if given else "found none"
         raise table.error(None, f"{found}; give one of: table; exposures and events together; moments; lake = true.")
+    if lake and (time or query):
+        raise table.error("query" if query else "time", "is not used with lake = true; leave it out.")
     if lake:
         return Source("lake", time="time")
     return Source(

@@ -25,6 +25,8 @@ def parse_metric(table: Reader, source: str) -> Metric:
         raise table.error(
             "margin", "is missing; a guardrail needs the relative change that is still acceptable, margin = 0.02."
         )
+    if role != "guardrail" and margin is not None:
+        raise table.error("margin", 'works on guardrails only; write role = "guardrail", or leave it out.')
     metric = cls(
         id=id,
         name=table.text("name", default=id.replace("_", " ").capitalize()),
@@ -105,8 +107,8 @@ def _cap(table: Reader, cls: type[Metric]) -> Cap | None:
     content = table.take("cap", dict, "{ quantile = 0.99 } or { value = 100 }", None)
     if content is None:
         return None
-    if cls.kind == "proportion":
-        raise table.error("cap", "is given, but a proportion is already between 0 and 1; leave it out.")
+    if cls.binary:
+        raise table.error("cap", f"is given, but a {cls.kind} is already between 0 and 1; leave it out.")
     inner = table.inner("cap", content)
     value = inner.number("value", "a number", above=-math.inf, default=None)
     quantile = inner.number("quantile", "a number between 0 and 1", above=0, below=1, default=None)

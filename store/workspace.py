@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from store.errors import WorkspaceError, did_you_mean
+from store.errors import WorkspaceError, did_you_mean, one_line
 
 if TYPE_CHECKING:
     from ibis.backends.duckdb import Backend
@@ -54,12 +54,16 @@ class Workspace:
             WorkspaceError: if the folder has a holdout.toml already.
         """
         root = Path(path).resolve()
-        root.mkdir(parents=True, exist_ok=True)
+        if (root / FILE).exists():
+            raise WorkspaceError(f"{root} is a workspace already (it has a {FILE}). Choose another folder.")
         try:
+            root.mkdir(parents=True, exist_ok=True)
             with open(root / FILE, "x", encoding="utf-8") as file:
                 file.write(f"name = {_quoted(name or root.name)}\n")
-        except FileExistsError:
-            raise WorkspaceError(f"{root} is a workspace already (it has a {FILE}). Choose another folder.") from None
+        except OSError as error:
+            raise WorkspaceError(
+                f"{root} cannot be made a workspace: {one_line(error)}. Choose another folder."
+            ) from None
         workspace = cls.open(root)
         workspace.lake.path.mkdir(parents=True, exist_ok=True)
         workspace.experiments.mkdir(parents=True, exist_ok=True)

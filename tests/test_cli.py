@@ -76,10 +76,11 @@ def test_from_an_empty_folder_to_a_saved_look_that_can_be_recomputed_on_the_fact
     text = text.replace('value = "spend"', 'value = "value"\nwhere = { kind = "purchase" }')
     (shop / "experiments" / "lake_trial.toml").write_text(text)
     done = holdout("refresh", "--workspace", shop)
-    assert (done.returncode, done.stdout.strip()) == (0, "lake_trial: ship"), done.stderr
+    assert (done.returncode, done.stdout.strip()) == (0, "lake_trial: ship (look 1)"), done.stderr
     late = tmp_path / "late.csv"
-    late.write_text(f"unit_id,time,kind,value\nu1,{hour.format(7)},purchase,90000\n")
+    late.write_text(f"unit_id,time,kind,value\nu1,{hour.format(7)},purchase,90000\nu2,yesterday,purchase,5\n")
     assert holdout("import", "events", late, "--workspace", shop).returncode == 0
+    assert "yesterday" in holdout("quarantine", "events", "--workspace", shop).stdout
     done = holdout("recompute", "1", "--workspace", shop)
     assert done.returncode == 0 and "the same readout" in done.stdout, done.stdout + done.stderr
 
@@ -97,3 +98,22 @@ def test_refresh_reads_the_good_experiments_and_names_the_broken_one(tmp_path, t
     (shop / "experiments" / "bad.toml").write_text(good.replace("alpha", "alhpa").replace("id =", "idd =", 1))
     done = holdout("refresh", "--workspace", shop)
     assert done.returncode == 1 and "good: ship" in done.stdout and "bad.toml" in done.stderr
+
+
+def test_two_experiments_with_one_id_are_named(tmp_path, trial):
+    shop = tmp_path / "shop"
+    holdout("init", shop)
+    for name in ("one", "two"):
+        (shop / "experiments" / f"{name}.toml").write_text(TRIAL.replace("units.csv", str(tmp_path / "units.csv")))
+    done = holdout("refresh", "--workspace", shop)
+    assert done.returncode == 1 and "one: ship" in done.stdout and "'trial' is also the id of one.toml" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("verb", "target", "part"), [("init", "a file", "cannot be made"), ("demo", "a shop", "workspace")]
+)
+def test_a_folder_that_cannot_be_used_is_refused_in_one_line(tmp_path, verb, target, part):
+    (tmp_path / "a file").write_text("")
+    holdout("init", tmp_path / "a shop")
+    done = holdout(verb, tmp_path / target)
+    assert done.returncode == 1 and part in done.stderr and "Traceback" not in done.stderr

@@ -81,17 +81,27 @@ def collect_summaries(experiment: Experiment, looks: str = "daily") -> Collected
     segments = (None, *sorted(found, key=lambda s: (experiment.segments.index(s.dimension), s.value)))
     ends = tuple(_look(time, layout.elapsed) for time in times)
     last = ends[-1] if isinstance(ends[-1], datetime) else None
+    moments = _moments(experiment, rows.label, _cells(rows.label, summaries), times, segments)
+    _refuse_kinds(experiment, summaries)
     return Collected(
         arms=experiment.arms,
         segments=segments,
         looks=ends,
-        moments=_moments(experiment, rows.label, _cells(rows.label, summaries), times, segments),
+        moments=moments,
         crossed=np.zeros((len(times), len(experiment.arms))),
         left_out={},
         last_exposure=last,
         last_event=last,
         caps={},
     )
+
+
+def _refuse_kinds(experiment: Experiment, summaries: list[Summary]) -> None:
+    for k, metric in enumerate(experiment.metrics):
+        means = [s.mean for s in summaries if s.metric == str(metric.outcome.numerator.value) and s.count]
+        problem = metric.refuse_values(min(means), max(means), True) if means else None
+        if problem:
+            raise experiment.error(f"metrics {k + 1}", "kind", f"{metric.id!r}: {problem}.")
 
 
 def _look(time: float | None, elapsed: bool) -> datetime | timedelta | None:

@@ -69,6 +69,7 @@ class Metric:
     kind: ClassVar[str]
     usual_aggregation: ClassVar[Aggregation] = "sum"
     takes_denominator: ClassVar[bool] = False
+    binary: ClassVar[bool] = False
     pivot: ClassVar[Literal["t", "normal"]] = "t"
 
     @property

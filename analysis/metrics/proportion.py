@@ -11,6 +11,7 @@ class Proportion(Metric):
 
     kind = "proportion"
     usual_aggregation = "any"
+    binary = True
     pivot = "normal"
 
     @staticmethod

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from recsys.world.simulation import PEOPLE, SEED, World
 from recsys.world.truth import Truth
-from store import Workspace
+from store import StoreError, Workspace
 
 DEFINITIONS = Path(__file__).parent / "experiments"
 MARKER = "demo.json"
 
 
-class WorldError(Exception):
+class WorldError(StoreError):
     """The demo shop cannot be built here."""
 
 

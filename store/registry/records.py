@@ -127,7 +127,9 @@ class Registry:
         with Session(self._engine) as session:
             row = session.get(Look, look_id)
             if row is None:
-                raise RegistryError(f"look {look_id} is not in the registry. Take an id from the list of looks.")
+                raise RegistryError(
+                    f"look {look_id} is not in the registry. Take an id that `holdout refresh` printed."
+                )
             return _look(row)
 
     def latest_look(self, experiment_id: str) -> LookRecord | None:

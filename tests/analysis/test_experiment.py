@@ -111,6 +111,11 @@ BROKEN = {
     "a filter by list": (EVENTS.replace("is_order = 1", "is_order = [1]"), ["where", "is_order"]),
     "the arm as segment": (VALID.replace('["channel"]', '["segment"]'), ["segments", "unit or arm column"]),
     "segments as text": (VALID.replace('["channel"]', '"channel"'), ["segments", "list"]),
+    "a margin on a primary metric": (VALID + "margin = 0.02\n", ["margin", "guardrails only"]),
+    "a query on the lake": (
+        VALID.replace('table = "hillstrom.csv"', 'lake = true\nquery = "SELECT 1"').replace('["history"]', "[]"),
+        ["query", "lake = true"],
+    ),
     "an empty id": (VALID.replace('"mens_email"', '""'), ["[experiment] id: is empty"]),
 }
 

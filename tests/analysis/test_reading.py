@@ -273,3 +273,14 @@ def test_an_arm_that_loses_more_units_to_crossing_fails():
             c for c in read_collected(an_experiment(a_metric("y")), collected).looks[0].checks if c.name == "crossover"
         )
         assert check.verdict == verdict, check
+
+
+def test_a_check_that_failed_at_the_deciding_look_blocks_also_when_it_passes_later():
+    rng = np.random.default_rng(4)
+    early = [moments_of(y=rng.normal(10 + s, 2, 2_000), x=rng.normal(0.3 * s, 1, 2_000)) for s in (0, 1)]
+    late = [moments_of(y=rng.normal(10 + s, 2, 60_000), x=rng.normal(0, 1, 60_000)) for s in (0, 1)]
+    looks = [early, [a + b for a, b in zip(early, late, strict=True)]]
+    experiment = an_experiment(a_metric("y", covariates=("x",)), planned_units=4_000)
+    readout = read_collected(experiment, collected_of(looks))
+    verdicts = [next(c.verdict for c in look.checks if c.name == "pre_period_balance") for look in readout.looks]
+    assert verdicts[0] == "fail" != verdicts[1] and readout.decision.verdict == "blocked"

@@ -38,7 +38,7 @@ BARE = (
 
 def same(fast: Collected, plain: Collected) -> None:
     """Asserts that two scans saw the same."""
-    for name in ("arms", "segments", "looks", "left_out", "last_exposure", "last_event"):
+    for name in ("arms", "segments", "looks", "left_out", "last_exposure", "last_event", "nonnegative"):
         assert getattr(fast, name) == getattr(plain, name), name
     assert fast.moments.variables == plain.moments.variables
     np.testing.assert_array_equal(fast.crossed, plain.crossed)
