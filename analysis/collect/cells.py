@@ -33,7 +33,7 @@ class Course:
     """
 
     looks: int
-    entry: NDArray[np.int64]
+    entry: NDArray[np.uint16]
     values: dict[Variable, Array]
     moving: dict[Variable, dict[int, list[Increment]]]
     caps: dict[Variable, float]
@@ -93,12 +93,15 @@ class _Sheet:
         self.variables = tuple(course.values)
         self.arms = arms
         self.sizes = [size for _, size in group]
-        joint = np.ravel_multi_index([c for c, _ in group], self.sizes) if group else np.zeros(len(arm), np.int64)
+        joint = np.ravel_multi_index([c for c, _ in group], self.sizes) if group else np.uint16(0)
         levels = int(np.prod(self.sizes, dtype=np.int64))
         self.cells = arms * levels
         # numpy sorts 16-bit numbers by radix, ten times faster.
         size = np.uint16 if self.cells * course.looks < 1 << 16 else np.int64
-        key = ((arm * levels + joint) * course.looks + course.entry).astype(size)
+        key: NDArray[Any] = arm.astype(size)
+        for base, digit in ((levels, joint), (course.looks, course.entry)):
+            key *= size(base)
+            key += digit.astype(size)
         self.order = np.argsort(key, kind="stable")
         counts = np.bincount(key, minlength=self.cells * course.looks).reshape(self.cells, course.looks)
         self.start = np.append(0, np.cumsum(counts.sum(axis=1)))[:-1]

@@ -185,12 +185,13 @@ class Rows:
 
 @contextmanager
 def translated(label: str) -> Iterator[None]:
-    """Turns DuckDB's errors into one SourceError that names the file."""
+    """Turns errors of DuckDB and Arrow into one SourceError that names the file."""
     import duckdb
+    import pyarrow as pa
 
     try:
         yield
-    except duckdb.Error as wrong:
+    except (duckdb.Error, pa.ArrowException, OSError) as wrong:
         text = str(wrong)
         if "unicode" in text.lower() or "utf-8" in text.lower():
             raise SourceError(f"{label}: is not UTF-8 text; save the file as UTF-8.") from None

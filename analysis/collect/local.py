@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.collect.cells import Course, tally
 from analysis.collect.events import DAY, Totals, read_events
 from analysis.collect.facts import Facts, facts_of
 from analysis.collect.files import Files
 from analysis.collect.readers import whole_numbers
-from analysis.collect.units import Ints, Units, all_variables, read_exposures, read_table
+from analysis.collect.units import Units, all_variables, read_exposures, read_table
 from analysis.collected import Collected
 from analysis.errors import SourceError
 from analysis.experiment import Experiment
@@ -121,11 +122,11 @@ def _days(label: str, units: Units, totals: Totals, daily: bool) -> range | None
     return days if daily else days[-1:]
 
 
-def _entry(units: Units, days: range | None) -> Ints:
+def _entry(units: Units, days: range | None) -> NDArray[np.uint16]:
     """The look at which each unit is first in."""
     if units.first is None or days is None:
-        return np.zeros(len(units), np.int64)
-    return np.maximum(units.first // DAY - days.start, 0)
+        return np.zeros(len(units), np.uint16)
+    return np.maximum(units.first // DAY - days.start, 0).astype(np.uint16)
 
 
 def _micros(end: datetime) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.collect.files import BATCH, INTEGERS, NUMBERS, TEXTS, Rows, array, arrow, literal
+from analysis.collect.files import BATCH, INTEGERS, NUMBERS, TEXTS, Rows, array, arrow, literal, translated
 from analysis.collect.units import Ints
 from analysis.errors import SourceError
 from analysis.variables import Scalar
@@ -68,7 +68,7 @@ def _by_arrow(rows: Rows, find: Callable[[Ints], NDArray[np.int32]], unit: str, 
     def read(bases: dict[str, Base], since: int) -> Iterator[Batch]:
         columns = list(dict.fromkeys([unit, time, *(str(value) for value, *_ in bases.values())]))
         for path in rows.parquet:
-            with pq.ParquetFile(path) as file:
+            with translated(rows.label), pq.ParquetFile(path) as file:
                 ticks = UNITS[file.schema_arrow.field(time).type.unit]
                 groups = [g for g in range(file.num_row_groups) if _statistics(file, g, time).max_raw * ticks >= since]
                 for batch in file.iter_batches(BATCH, row_groups=groups, columns=columns):

@@ -15,6 +15,7 @@ from analysis.variables import Variable
 Ints = NDArray[np.int64]
 NONE = "(none)"
 LEVELS = 1000
+MOST_TEXTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +23,14 @@ class Labels:
     """A text column as codes into its sorted distinct texts."""
 
     names: tuple[str, ...]
-    codes: NDArray[np.int32]
+    codes: NDArray[Any]
 
     @classmethod
     def of(cls, column: Any) -> "Labels":
-        """The labels of an Arrow text column without null."""
-        coded = column.combine_chunks().dictionary_encode()
-        names = coded.dictionary.to_pylist()
-        order = sorted(range(len(names)), key=names.__getitem__)
-        place = np.zeros(len(names), np.int32)
-        place[order] = np.arange(len(names), dtype=np.int32)
-        return cls(tuple(names[k] for k in order), place[array(coded.indices)])
+        """The labels of a column that `_coded` made, without null."""
+        return cls(
+            tuple(column.chunk(0).dictionary.to_pylist()), np.concatenate([array(c.indices) for c in column.chunks])
+        )
 
     def take(self, rows: NDArray[Any]) -> "Labels":
         """The labels of some rows, without the names that do not occur in them."""
@@ -174,17 +172,28 @@ def _refuse_unknown(rows: Rows, variable: Variable) -> None:
 
 def _fetch(experiment: Experiment, rows: Rows, time: str | None, unit: str) -> Any:
     """An Arrow table with unit, arm, time, segment_k and value_k, in which who, where and when are known."""
-    columns = {"unit": unit, "arm": rows.text(experiment.arm, "the arm")}
+    arm = rows.text(experiment.arm, "the arm")
+    columns = {"unit": unit, "arm": _coded(rows, experiment.arm, arm)}
     columns |= {"time": rows.instant(time, "the time")} if time else {}
-    columns |= {
-        f"segment_{k}": f"coalesce({rows.text(name, 'a segment')}, {literal(NONE)})"
-        for k, name in enumerate(experiment.segments)
-    }
+    for k, name in enumerate(experiment.segments):
+        columns[f"segment_{k}"] = _coded(rows, name, f"coalesce({rows.text(name, 'a segment')}, {literal(NONE)})")
     columns |= {f"value_{k}": value_sql(rows, v) for k, v in enumerate(column_variables(experiment))}
     data = rows.fetch(columns)
     if any(data[name].null_count for name in ("unit", "arm", "time") if name in columns):
         rows.refuse_holes((experiment.unit, experiment.arm), time)
     return data
+
+
+def _coded(rows: Rows, column: str, text: str) -> str:
+    """SQL of a text as a code into its sorted distinct values, which are far smaller to hand over."""
+    found = rows.con.execute(f"SELECT DISTINCT {text} FROM {quote(rows.name)} LIMIT {MOST_TEXTS + 1}").fetchall()
+    names = sorted(name for (name,) in found if name is not None)
+    if len(found) > MOST_TEXTS:
+        raise SourceError(
+            f"{rows.label}: column {column!r} has more than {MOST_TEXTS} values, such as {', '.join(names[:3])}; an arm "
+            "or a segment has few. Name another column, or group the values with `query`."
+        )
+    return f"CAST({text} AS ENUM({', '.join(map(literal, names)) or literal(NONE)}))"
 
 
 def _dense(column: Any, whole: bool) -> tuple[Any, NDArray[Any]]:
@@ -229,7 +238,7 @@ def _first_rows(
     if len(firsts) > len(row):
         double = np.bincount(unit_of[firsts], minlength=len(row)) > 1
         tied = firsts[double[unit_of[firsts]]]
-        segments = [Labels.of(data[f"segment_{k}"].take(arrow(tied))).codes for k in range(len(experiment.segments))]
+        segments = [Labels.of(data[f"segment_{k}"]).codes[tied] for k in range(len(experiment.segments))]
         values = [array(data[f"value_{k}"].take(arrow(tied))) for k in range(len(column_variables(experiment)))]
         best = tied[np.lexsort((*reversed(values), *reversed(segments), arms.codes[tied]))[::-1]]
         row[unit_of[best]] = best

@@ -3,6 +3,7 @@
 import gzip
 import zipfile
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,18 @@ def test_nan_in_parquet_is_refused_though_its_statistics_hide_it(tmp_path: Path)
     for kind in ("mean", "proportion"):
         with pytest.raises(SourceError, match=r"column 'y' is not a finite number in 1 row \(first: row 8, nan\)"):
             collect(an_experiment_file(tmp_path, source, of_kind(kind)))
+
+
+def test_a_damaged_page_of_parquet_is_refused(tmp_path: Path) -> None:
+    unit, times = list(range(5000)), ["2026-03-01"] * 5000
+    a_parquet(tmp_path / "x.parquet", {"unit": unit, "arm": ["a", "b"] * 2500, "time": times})
+    when = [datetime(2026, 3, 1, 0, 0, k % 60) for k in unit]
+    file = a_parquet(tmp_path / "e.parquet", {"unit": unit, "time": when, "y": [k / 7 for k in unit]})
+    damaged = bytearray(file.read_bytes())
+    damaged[100:4000] = bytes(3900)
+    file.write_bytes(damaged)
+    with pytest.raises(SourceError, match=r"e.parquet: cannot be read"):
+        collect(an_experiment_file(tmp_path, 'exposures = "x.parquet"\nevents = "e.parquet"', of_kind("mean")))
 
 
 def test_the_lake_needs_a_workspace(tmp_path: Path) -> None:
