@@ -70,4 +70,5 @@ def _parse(path: str, experiment_id: str, look_id: int) -> Saved:
     content = json.loads(record.readout or "")
     for look in content["looks"][:-1]:
         look["effects"] = [effect for effect in look["effects"] if effect["segment"] is None]
+        look["splits"] = []
     return Saved(look_id, record.taken_at, Readout.from_json(json.dumps(content)))

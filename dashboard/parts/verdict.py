@@ -4,6 +4,8 @@ from analysis.readout import Check, Effect, Look, MetricPlan, Readout
 from dashboard.parts import html, numbers, picks, words
 
 NEXT = {"ship": "Before you ship", "stop": "Why", "keep_running": "What would change this"}
+# A slice is named only where its own split is clearly broken, after correction for the number of slices.
+SLICE_LIMIT = 0.01
 CAUSES = (
     "Usual causes: an arm that crashes or redirects before the exposure is logged, a filter that treats arms "
     "differently, or a rollout that changed while the experiment ran."
@@ -149,7 +151,7 @@ def _blocked(readout: Readout) -> str:
     return (
         f'<section class="card stopped" aria-labelledby="verdict"><div class="main">'
         f'<h2 id="verdict">{html.icon(word.icon)}{html.text(word.text)}</h2>'
-        f"{reasons or html.bullets(list(readout.decision.reasons))}</div>"
+        f"{reasons or html.bullets(list(readout.decision.reasons))}{_slices(readout) if split else ''}</div>"
         f"{_arrived(readout) if split else ''}</section>"
     )
 
@@ -187,4 +189,28 @@ def _arrived(readout: Readout) -> str:
         '<div class="side"><table class="plain"><thead><tr><th scope="col">Arm</th><th scope="col">Planned</th>'
         f'<th scope="col">Arrived</th><th scope="col">{html.text(words.sentence_case(words.units(design)))}</th></tr>'
         f"</thead><tbody>{rows}</tbody></table><p class='rule'>{html.text(CAUSES)}</p></div>"
+    )
+
+
+def _slices(readout: Readout) -> str:
+    """The dimension whose segments differ most from the plan, to find where the split breaks."""
+    splits = [split for split in readout.looks[-1].splits if split.p_value is not None]
+    worst = min(splits, key=lambda split: split.p_value or 0.0, default=None)
+    if worst is None or (worst.p_value or 0.0) >= SLICE_LIMIT:
+        return ""
+    group = sorted(
+        (split for split in splits if split.segment.dimension == worst.segment.dimension),
+        key=lambda split: split.p_value or 0.0,
+    )
+    rows = "".join(
+        f'<tr><th scope="row">{html.text(words.plain(split.segment.value))}</th>'
+        f"<td>{words.split([split.units.get(arm, 0) for arm in readout.design.shares])}</td>"
+        f"<td>{sum(split.units.values()):,}</td><td>{numbers.p_value(split.p_value or 0.0)}</td></tr>"
+        for split in group
+    )
+    heads = (worst.segment.dimension, "Arrived", words.units(readout.design), "Split test")
+    head = "".join(f'<th scope="col">{html.text(words.plain(name))}</th>' for name in heads)
+    return (
+        '<table class="plain"><caption>Where it comes from</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     )

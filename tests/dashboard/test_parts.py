@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from analysis.readout import Estimate, Readout
+from analysis.readout import Estimate, Readout, Segment, Split
 from dashboard.parts import axis, forest, health, looks, picks, segments, summary, verdict
 from dashboard.parts.palette import options, palette
 from tests.dashboard import sample
@@ -75,6 +75,22 @@ def test_a_failed_check_replaces_the_verdict() -> None:
     assert "51.9 / 48.1" in text and "50.0%" in text
     assert "up " not in text and "Ship" not in text
     assert "+" not in "".join(parsed(summary.table([summary.Row("x", "x", None, broken)])).find(".//tbody").itertext())
+
+
+def test_the_blocked_card_says_in_which_slice_the_split_breaks() -> None:
+    broken = SAMPLES["ios-home"]
+    splits = [
+        ("Platform", "iOS", (800, 500), 1e-12),
+        ("Platform", "Web", (600, 600), 1.0),
+        ("Country", "FR", (700, 550), 1e-6),
+    ]
+    look = replace(
+        broken.looks[-1],
+        splits=tuple(Split(Segment(d, v), dict(zip(("v6", "v7"), n, strict=True)), p) for d, v, n, p in splits),
+    )
+    text = "".join(parsed(verdict.card(replace(broken, looks=(look,)), "v7")).itertext())
+    assert "Where it comes from" in text and "iOS61.5 / 38.51,300p < 0.001" in text and "Web" in text
+    assert "FR" not in text
 
 
 def test_the_card_names_the_threats_and_what_is_late() -> None:
