@@ -205,7 +205,7 @@ def _slices(readout: Readout) -> str:
     rows = "".join(
         f'<tr><th scope="row">{html.text(words.plain(split.segment.value))}</th>'
         f"<td>{words.split([split.units.get(arm, 0) for arm in readout.design.shares])}</td>"
-        f"<td>{sum(split.units.values()):,}</td><td>{numbers.p_value(split.p_value or 0.0)}</td></tr>"
+        f"<td>{sum(split.units.values()):,}</td><td>{html.text(numbers.p_value(split.p_value or 0.0))}</td></tr>"
         for split in group
     )
     heads = (worst.segment.dimension, "Arrived", words.units(readout.design), "Split test")
