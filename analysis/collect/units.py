@@ -190,8 +190,8 @@ def _coded(rows: Rows, column: str, text: str) -> str:
     names = sorted(name for (name,) in found if name is not None)
     if len(found) > MOST_TEXTS:
         raise SourceError(
-            f"{rows.label}: column {column!r} has more than {MOST_TEXTS} values, such as {', '.join(names[:3])}; an arm "
-            "or a segment has few. Name another column, or group the values with `query`."
+            f"{rows.label}: column {column!r} has more than {MOST_TEXTS} values, such as {names[0]!r}; an arm or a "
+            "segment has few. Name another column, or group the values with `query`."
         )
     return f"CAST({text} AS ENUM({', '.join(map(literal, names)) or literal(NONE)}))"
 

@@ -4,6 +4,7 @@ Each task is a fresh process. Its CPU seconds are user + system over all threads
 imports are in, for all alike. `inside` leaves out the start and the imports. Tasks take turns, and medians are compared.
 """
 
+import contextlib
 import json
 import os
 import platform
@@ -156,8 +157,6 @@ def report(timings: dict[str, Timing], repeat: int) -> str:
 def machine() -> dict[str, str]:
     """What the numbers were measured on."""
     found = {name: version(name) for name in ("duckdb", "numpy", "pyarrow")}
-    try:
+    with contextlib.suppress(ModuleNotFoundError):
         found["tea-tasting"] = version("tea-tasting")
-    except ModuleNotFoundError:
-        pass
     return {"Python": platform.python_version(), "cores": str(os.cpu_count()), **found}

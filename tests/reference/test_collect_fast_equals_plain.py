@@ -107,7 +107,11 @@ def test_fast_scan_equals_plain_scan_on_small_experiments(
 
 
 @pytest.mark.parametrize("metrics", [METRICS, BARE])
-def test_fast_scan_equals_plain_scan_on_a_larger_experiment(metrics: tuple[str, ...]) -> None:
+def test_fast_scan_equals_plain_scan_on_a_larger_experiment(
+    metrics: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So few that increments of one unit and day are joined many times.
+    monkeypatch.setattr("analysis.collect.events.KEEP", 500)
     rng = np.random.default_rng(11)
     n, shown, done = 400, 600, 4000
     moments = [START + timedelta(seconds=int(s)) for s in rng.integers(0, 4 * 86_400, shown)]
