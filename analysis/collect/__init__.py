@@ -1,14 +1,19 @@
 """The one scan: facts in, Moments for every look, segment and arm out. Nothing after it touches rows."""
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from analysis.collected import Collected
 from analysis.experiment import Experiment
 
+if TYPE_CHECKING:
+    from store import Workspace
+
 __all__ = ["collect"]
 
 
-def collect(experiment: Experiment, workspace: Any = None, *, looks: Literal["daily", "last"] = "daily") -> Collected:
+def collect(
+    experiment: Experiment, workspace: "Workspace | None" = None, *, looks: Literal["daily", "last"] = "daily"
+) -> Collected:
     """Moments of an experiment at the end of every UTC day, or at the last one only.
 
     Args:

@@ -1,7 +1,7 @@
 """One pass over the events: per-unit totals, and for running totals the increments of each day."""
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -81,6 +81,9 @@ def read_events(
     rows.instant(time, "the time")
     rows.need(unit, "the unit")
     rows.refuse_holes((unit,), time)
+    if units.first is not None and rows.are_dates(time):
+        # An event of the day of first exposure came after it as far as anybody knows, so it may not be a covariate.
+        units = replace(units, first=units.first // DAY * DAY)
     scan = Scan(units, tuple(v for v in variables if v.aggregation is not None), daily)
     read = reader_of(rows, units.ids, unit, time, scan.bases, whole=whole)
     for place, when, amounts in read(scan.bases, scan.earliest):

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from analysis.collect.files import Files, Rows, literal, quote, translated
 from analysis.errors import SourceError
 from analysis.experiment import Experiment
+
+if TYPE_CHECKING:
+    from store import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +20,7 @@ class Facts:
     events: Rows | None = None
 
 
-def facts_of(experiment: Experiment, workspace: Any, files: Files) -> Facts:
+def facts_of(experiment: Experiment, workspace: "Workspace | None", files: Files) -> Facts:
     """Opens the source of an experiment.
 
     Raises:
@@ -34,7 +37,7 @@ def facts_of(experiment: Experiment, workspace: Any, files: Files) -> Facts:
     return Facts(files.open(source.exposures, "units", texts, source.query), files.open(source.events, "events", texts))
 
 
-def _lake(experiment: Experiment, workspace: Any, files: Files) -> Facts:
+def _lake(experiment: Experiment, workspace: "Workspace | None", files: Files) -> Facts:
     if workspace is None:
         raise SourceError(
             f"{experiment.file}: [source] lake = true needs a workspace; give --workspace DIR, or put the file in one."
@@ -63,7 +66,7 @@ def _lake(experiment: Experiment, workspace: Any, files: Files) -> Facts:
     return Facts(units, _view(files, workspace, "events"))
 
 
-def _view(files: Files, workspace: Any, table: str) -> Rows | None:
+def _view(files: Files, workspace: "Workspace", table: str) -> Rows | None:
     """A view of a lake table; None if it is empty."""
     paths = workspace.lake.files(table)
     if not paths:

@@ -18,6 +18,8 @@ from analysis.errors import SourceError, nearest
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from store import Workspace
+
 INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 NUMBERS = (*INTEGERS, "UBIGINT", "HUGEINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "BOOLEAN", "NULL")
 TEXTS = ("VARCHAR", "ENUM", "UUID")
@@ -117,6 +119,15 @@ class Rows:
         """The column as SQL of microseconds since 1970 in UTC; null where it is null or cannot be read."""
         return self._micros(column, self.need(column, purpose), purpose)
 
+    def are_dates(self, column: str) -> bool:
+        """Whether the column's times are dates, which say the day and not the moment."""
+        name = quote(column)
+        if self.type(column) not in TEXTS:
+            return self.type(column) == "DATE"
+        return bool(
+            self.con.execute(f"SELECT bool_and(length(trim({name})) <= 10) FROM {quote(self.name)}").fetchall()[0][0]
+        )
+
     def latest(self, column: str) -> int | None:
         """The latest time in the column, in microseconds since 1970 in UTC."""
         name, text = quote(column), self.type(column) in TEXTS
@@ -199,15 +210,24 @@ def translated(label: str) -> Iterator[None]:
 
 
 class Files:
-    """The files of an experiment in one DuckDB, which a context closes unless it was given."""
+    """The files of an experiment in one DuckDB, which a context closes unless it was given.
 
-    def __init__(self, con: "DuckDBPyConnection | None" = None) -> None:
+    In a workspace the limits and the spill folder are those of its holdout.toml.
+    """
+
+    def __init__(self, workspace: "Workspace | None" = None, con: "DuckDBPyConnection | None" = None) -> None:
         import duckdb
 
         self.given = con is not None
-        self.folder = tempfile.TemporaryDirectory(prefix="holdout-")
+        config: dict[str, Any] = {"memory_limit": "1GB"}
+        spill = workspace.spill if workspace else None
+        if workspace is not None:
+            engine = workspace.settings.engine
+            config = {"memory_limit": engine.memory_limit} | ({"threads": engine.threads} if engine.threads else {})
+            workspace.spill.mkdir(parents=True, exist_ok=True)
+        self.folder = tempfile.TemporaryDirectory(prefix="holdout-", dir=spill)
         # DuckDB itself and not Ibis: connecting through Ibis costs half as much CPU as scanning 20 million rows.
-        self.con = con or duckdb.connect(config={"memory_limit": "1GB", "temp_directory": self.folder.name})
+        self.con = con or duckdb.connect(config=config | {"temp_directory": self.folder.name})
         for scope in ("", "GLOBAL "):
             self.con.execute(f"SET {scope}TimeZone = 'UTC'")
 

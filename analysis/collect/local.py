@@ -1,7 +1,7 @@
 """The fast local path: one pass over exposures and one over events, on one machine."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,15 +19,18 @@ from analysis.metrics.metric import Array
 from analysis.readout import Segment
 from analysis.variables import Variable
 
+if TYPE_CHECKING:
+    from store import Workspace
+
 MOST_LOOKS = 1100
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = (datetime.max.replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
 
 
-def collect_rows(experiment: Experiment, workspace: Any, looks: str) -> Collected:
+def collect_rows(experiment: Experiment, workspace: "Workspace | None", looks: str) -> Collected:
     """Moments from rows: a table, exposures and events, or the lake."""
     daily = looks == "daily"
-    with Files() as files:
+    with Files(workspace) as files:
         facts = facts_of(experiment, workspace, files)
         if experiment.source.kind == "table":
             units, totals = read_table(experiment, facts.units), Totals(start=0)

@@ -25,23 +25,26 @@ from analysis.variables import Variable
 if TYPE_CHECKING:
     from ibis.expr.types import BooleanValue, Column, NumericValue, Table
 
+    from store import Workspace
+
 INSTANT = "timestamp('UTC', 6)"
 
 
-def collect_plain(experiment: Experiment, workspace: Any = None) -> Collected:
+def collect_plain(experiment: Experiment, workspace: "Workspace | None" = None) -> Collected:
     """What `collect` returns for a table, exposures and events, or the lake, at daily looks."""
     import ibis
 
     engine = ibis.duckdb.connect()
-    with Files(engine.con) as files:
+    with Files(con=engine.con) as files:
         facts = facts_of(experiment, workspace, files)
         exposures = _kept(_exposures(experiment, engine.table(facts.units.name)))
-        events = _kept(_events(experiment, engine.table(facts.events.name))) if facts.events else None
+        dated = facts.events is not None and facts.events.are_dates(experiment.source.time or "time")
+        events = _kept(_events(experiment, engine.table(facts.events.name), dated)) if facts.events else None
         return collect_tables(experiment, exposures, events)
 
 
 def collect_tables(experiment: Experiment, exposures: "Table", events: "Table | None") -> Collected:
-    """Moments of exposures (unit, arm, time?, segment_k, value_k) and events (unit, time, and their own columns)."""
+    """Moments of exposures (unit, arm, time?, segment_k, value_k) and events (unit, time, dated, and their columns)."""
     import ibis
 
     timed = "time" in exposures.columns
@@ -107,9 +110,9 @@ def _exposures(experiment: Experiment, table: "Table") -> "Table":
     return table.select(**columns)
 
 
-def _events(experiment: Experiment, table: "Table") -> "Table":
+def _events(experiment: Experiment, table: "Table", dated: bool) -> "Table":
     clock = experiment.source.time or "time"
-    return table.mutate(unit=_text(table[experiment.unit]), time=table[clock].cast(INSTANT))
+    return table.mutate(unit=_text(table[experiment.unit]), time=table[clock].cast(INSTANT), dated=dated)
 
 
 def _text(column: "Column") -> "Column":
@@ -185,7 +188,7 @@ def _aggregate(both: "Table", variable: Variable) -> "NumericValue":
 def _inside(both: "Table", variable: Variable) -> "BooleanValue":
     import ibis
 
-    time, first = both.holdout_time, both.time
+    time, first = both.holdout_time, both.dated.ifelse(both.time.truncate("D"), both.time)
     length = ibis.interval(microseconds=round((variable.days or 0) * 86_400_000_000))
     if variable.pre:
         return (time < first) & (time >= first - length)

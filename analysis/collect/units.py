@@ -109,8 +109,7 @@ def read_exposures(experiment: Experiment, rows: Rows, *, whole: bool) -> Units:
     data = _fetch(experiment, rows, clock, unit)
     time = array(data["time"])
     ids, unit_of = _dense(data["unit"], whole)
-    first = np.full(len(ids), np.iinfo(np.int64).max)
-    np.minimum.at(first, unit_of, time)
+    first = _first_times(time, unit_of, len(ids))
     labels = Labels.of(data["arm"])
     crossed = _crossed(labels.codes, unit_of, len(ids))
     row = _first_rows(experiment, data, labels, unit_of, time, first)
@@ -222,6 +221,16 @@ def _crossed(arm: NDArray[np.int32], unit_of: NDArray[Any], n: int) -> NDArray[n
     crossed = np.zeros(n, bool)
     crossed[unit_of[some[unit_of] != arm]] = True
     return crossed
+
+
+def _first_times(time: Ints, unit_of: NDArray[Any], n: int) -> Ints:
+    first = np.full(n, np.iinfo(np.int64).max)
+    if (time[1:] >= time[:-1]).all():
+        # Logs are mostly in order of time; of repeated places the last that is written stays, so write backwards.
+        first[unit_of[::-1]] = time[::-1]
+    else:
+        np.minimum.at(first, unit_of, time)
+    return first
 
 
 def _code(labels: Labels, name: str) -> int:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from facts import a_log, a_parquet, a_table, an_experiment_file
 
+from analysis import load_experiment
 from analysis.collect import collect
 from analysis.collected import Collected
 
@@ -220,3 +221,25 @@ def test_many_joint_segments_are_counted_dimension_by_dimension(tmp_path: Path) 
         assert moments.n[0, k, 1] == here.sum()
         assert moments.mean[0, k, 1, 0] == pytest.approx(y[here].mean())
         assert moments.cross[0, k, 1, 0, 0] == pytest.approx(y[here].var() * here.sum())
+
+
+@pytest.mark.parametrize("parquet", [False, True])
+def test_an_event_dated_on_the_day_of_first_exposure_is_an_outcome_and_no_covariate(
+    tmp_path: Path, parquet: bool
+) -> None:
+    from analysis.collect.plain import collect_plain
+
+    events = "unit,time,v\np,2026-02-28,1\np,2026-03-01,10\np,2026-03-03,100\np,2026-03-04,1000\n"
+    metric = SUM + "window_days = 2\ncovariates = { window_days = 2 }"
+    experiment = a_log(tmp_path, EXPOSED, events, metric)
+    if parquet:
+        import duckdb
+
+        folder = str(tmp_path)
+        duckdb.sql(f"COPY (SELECT * FROM '{folder}/events.csv') TO '{folder}/events.parquet'")
+        text = experiment.file.read_text().replace("events.csv", "events.parquet")
+        experiment.file.write_text(text)
+        experiment = load_experiment(experiment.file)
+    for collected in (collect(experiment), collect_plain(experiment)):
+        assert total(collected, 0, variable=0) == pytest.approx(110)
+        assert total(collected, 0, variable=1) == pytest.approx(1)
