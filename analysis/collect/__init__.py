@@ -1,6 +1,6 @@
 """The one scan: facts in, Moments for every look, segment and arm out. Nothing after it touches rows."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from analysis.collected import Collected
 from analysis.experiment import Experiment
