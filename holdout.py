@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from analysis import Experiment
     from store import Workspace
 
 app = typer.Typer(
@@ -38,12 +39,27 @@ def init(
 
 @app.command("import")
 def import_(table: str, files: list[Path], workspace: WorkspaceOption = Path(".")) -> None:
-    """Import FILES (CSV, Parquet, JSON lines, Arrow) into the fact table TABLE."""
+    """Import FILES (CSV, Parquet, JSON lines, Arrow) into the fact table TABLE; `holdout tables` lists those."""
     from store import Workspace
     from store.ingest import import_files
 
     report = import_files(Workspace.open(workspace), table, files, progress=_count_rows)
     typer.echo(report.summary())
+    if report.quarantined and not report.rows:
+        raise typer.Exit(1)
+
+
+@app.command()
+def tables(table: Annotated[str | None, typer.Argument(help="Show the columns of this fact table.")] = None) -> None:
+    """List the fact tables that `import` fills, or the columns of one."""
+    from store.contract import known_tables, load_contract
+
+    for name in [table] if table else known_tables():
+        contract = load_contract(name)
+        typer.echo(f"{name}: {contract.description}")
+        for column in contract.columns if table else ():
+            needed = "needed" if column.required else "may be empty"
+            typer.echo(f"  {column.name:<16} {column.type:<10} {needed:<13} {column.description}")
 
 
 @app.command()
@@ -59,8 +75,15 @@ def readout(
     from analysis.report import as_text
 
     experiment = analysis.load_experiment(file)
-    result = analysis.read(experiment, _open(workspace) if workspace else None)
+    result = analysis.read(experiment, _open(workspace) if workspace else _around(experiment))
     typer.echo(result.to_json(indent=2) if json else as_text(result))
+
+
+def _around(experiment: Experiment) -> Workspace | None:
+    """The workspace that an experiment on the lake lies in; others need none."""
+    from store import Workspace
+
+    return Workspace.find(experiment.file.parent) if experiment.source.kind == "lake" else None
 
 
 @app.command()

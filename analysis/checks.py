@@ -6,7 +6,7 @@ look. The sample ratio that blocks is valid under repeated looking; the balance 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 
@@ -140,8 +140,8 @@ def _balance(experiment: Experiment, collected: Collected, rules: dict[str, Inte
         if not np.isfinite(p).any():
             checks.append(Check("pre_period_balance", "unknown", None, None, BALANCE_FAIL, "too few units to compare"))
             continue
-        worst = int(np.nanargmin(p))
-        corrected = min(1.0, float(p[worst]) * len(p))
+        worst = int(np.nanargmax(np.abs(z)))
+        corrected = min(1.0, float(np.nanmin(p)) * len(p))
         verdict: Verdict = "fail" if corrected < BALANCE_FAIL else "warn" if corrected < BALANCE_WARN else "pass"
         reason = (
             f"largest gap: {names[worst]}, |z| = {abs(z[worst]):.1f} "
@@ -190,8 +190,13 @@ def _freshness(experiment: Experiment, collected: Collected, now: datetime | Non
         None,
         age,
         limit,
-        f"facts up to {latest:%d %b %Y %H:%M} UTC, {age:.0f} h behind what should be there",
+        f"facts up to {latest:%d %b %Y %H:%M} UTC, {age:,.0f} h behind {_due(now, end, due)}",
     )
+
+
+def _due(now: datetime | None, end: date | None, due: date) -> str:
+    """What the facts are held against."""
+    return "the end of the experiment" if due == end else "now" if now else "the last exposure"
 
 
 def _other_arms(left_out: dict[str, int]) -> Check:

@@ -47,7 +47,7 @@ def decide(experiment: Experiment, collected: Collected, looks: tuple[Look, ...]
     if failed:
         reasons = tuple(f"{_title(check.name)}: {check.reason}." for check in failed)
         arms = tuple(ArmDecision(arm, "blocked", reasons) for arm in experiment.arms[1:])
-        return Decision("blocked", reasons, arms, RULE)
+        return Decision("blocked", reasons, arms, RULE, len(looks) - 1)
     waiting, notes = _units_to_come(experiment, collected, k), _notes(experiment, looks, k)
     hold = _windows_to_end(experiment, collected, k)
     if hold is None and waiting and experiment.inference == "fixed":
@@ -58,7 +58,7 @@ def decide(experiment: Experiment, collected: Collected, looks: tuple[Look, ...]
     reasons = tuple(
         f"{decision.arm}: {reason}" if several else reason for decision in arms for reason in decision.reasons
     )
-    return Decision(best.verdict, reasons + notes, arms, RULE)
+    return Decision(best.verdict, reasons + notes, arms, RULE, k, notes)
 
 
 def _enrolled(collected: Collected) -> Array:
@@ -77,7 +77,9 @@ def _units_to_come(experiment: Experiment, collected: Collected, k: int) -> str 
     ended = experiment.end is not None and isinstance(time, datetime) and time.date() >= experiment.end
     if experiment.planned_units is None or units >= experiment.planned_units or ended:
         return None
-    return f"{units:,} of {experiment.planned_units:,} planned units are in."
+    crossed = int(collected.crossed[k].sum())
+    seen = f" ({crossed:,} of them seen in two arms)" if crossed else ""
+    return f"{units:,} of {experiment.planned_units:,} planned units are in{seen}."
 
 
 def _windows_to_end(experiment: Experiment, collected: Collected, k: int) -> str | None:
@@ -101,7 +103,7 @@ def _notes(experiment: Experiment, looks: tuple[Look, ...], k: int) -> tuple[str
     notes = [
         f"Check {_title(check.name).lower()}: {check.reason}." for check in looks[k].checks if check.verdict == "warn"
     ]
-    if experiment.inference == "fixed" and len(looks) > 1:
+    if experiment.inference == "fixed":
         if experiment.planned_units is None:
             notes.append("No planned units are stated: this holds only if the test was meant to be read now, and once.")
         elif k < len(looks) - 1:
@@ -159,7 +161,7 @@ def _call(primary: list[Reading], guardrails: list[Reading], waiting: str | None
         return "review", "A primary metric cannot be read."
     if won:
         return "review", "It wins, but a guardrail cannot be shown to be within its margin at the planned units."
-    return "stop", "No primary metric is clearly better, and no more units are to come."
+    return "stop", "No primary metric is clearly better, and no more units are planned."
 
 
 def _words(alone: Reading, reading: Reading, comparisons: int) -> str:

@@ -129,7 +129,8 @@ def _design(plan: Reader, source: Source, metrics: tuple[Metric, ...]) -> Experi
         )
     if len(shares) < 2:
         raise plan.error("shares", f"names one arm, {control!r}; add at least one treatment arm.")
-    alpha = plan.number("alpha", "a number between 0 and 1 (0.05 for 5 %)", above=0, below=1, default=0.05)
+    rate = "the error rate, below 0.5 (0.05 for 95 % intervals)"
+    alpha = plan.number("alpha", rate, above=0, below=0.5, default=0.05)
     inference = plan.choice("inference", INFERENCES, "confidence_sequence")
     planned = plan.take("planned_units", int, "a whole number of units", None)
     if planned is not None and planned < 2:

@@ -57,7 +57,7 @@ def _column(table: Reader, cap: Cap | None) -> Variable:
 def _variable(table: Reader, usual: Aggregation, days: float | None, cap: Cap | None) -> Variable:
     given = table.choice("aggregation", AGGREGATIONS, None)
     value = table.text("value", '"the column"', None)
-    aggregation = given or (usual if value is not None or usual in ("count", "any") else "count")
+    aggregation: Aggregation = given or ("any" if usual == "any" else "count" if value is None else "sum")
     if value is None and aggregation in ("sum", "max"):
         raise table.error(
             "value", f'is missing; {aggregation} needs a column of events, or write aggregation = "count".'
@@ -132,7 +132,11 @@ def _covariates(table: Reader, outcome: Quantity, events: bool, source: str) -> 
         if days is None:
             raise table.error("covariates", "has no window_days; write { window_days = 14 }.")
         return (Quantity(*(_before(variable, days) for variable in outcome.variables)),)
-    return tuple(_covariate(table, entry, what) for entry in given)
+    covariates = tuple(_covariate(table, entry, what) for entry in given)
+    for covariate in covariates:
+        if {v.value for v in covariate.variables} & {v.value for v in outcome.variables if v.aggregation is None}:
+            raise table.error("covariates", f"holds {covariate.numerator.value!r}, which is the outcome itself.")
+    return covariates
 
 
 def _before(variable: Variable, days: float) -> Variable:

@@ -140,12 +140,18 @@ class ArmDecision:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do, by the stated rule, why, and what could change it."""
+    """What to do, by the stated rule, and why.
+
+    `look` is the position of the look that it rests on: the last, or for a fixed horizon the first with the planned
+    units. `notes` are the last of the reasons: what a reader must know besides.
+    """
 
     verdict: Call
     reasons: tuple[str, ...]
     arms: tuple[ArmDecision, ...] = ()
     rule: str = ""
+    look: int = -1
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +195,11 @@ class Readout:
     design: Design
     looks: tuple[Look, ...]
     decision: Decision
+
+    @property
+    def decided(self) -> Look:
+        """The look that the decision rests on."""
+        return self.looks[self.decision.look]
 
     def to_json(self, *, indent: int | None = None) -> str:
         """The whole readout as JSON; infinities and nan cannot occur."""

@@ -22,12 +22,12 @@ READINGS = {
 
 def as_text(readout: Readout) -> str:
     """The last look: verdict, reasons, checks, effects and segments."""
-    look, design = readout.looks[-1], readout.design
+    look, design = readout.decided, readout.design
     until = f", data until {look.time}" if look.time else ""
     units = ", ".join(f"{arm} {n:,}" for arm, n in look.units.items())
     lines = [
         f"{design.name} ({readout.experiment})",
-        f"units: {units}{until}; {len(readout.looks)} look(s)",
+        f"units: {units}{until}; look {readout.decision.look + 1} of {len(readout.looks)}",
         "",
         CALLS[readout.decision.verdict],
         *(f"  - {reason}" for reason in readout.decision.reasons),
@@ -35,7 +35,8 @@ def as_text(readout: Readout) -> str:
         "Checks",
     ]
     lines += [f"  {check.verdict:<7} {check.name:<24} {check.reason}" for check in look.checks]
-    lines += ["", f"Effects, {100 * (1 - design.alpha):g}% {design.inference.replace('_', ' ')}"]
+    adjusted = "; means are as measured, lifts are adjusted" if any(plan.covariates for plan in design.metrics) else ""
+    lines += ["", f"Effects, {100 * (1 - design.alpha):g}% {design.inference.replace('_', ' ')}{adjusted}"]
     lines += _table(
         [_row(effect, plan) for plan in design.metrics for effect in _of(look, plan.id) if effect.segment is None]
     )

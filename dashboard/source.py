@@ -68,6 +68,8 @@ def _parse(path: str, experiment_id: str, look_id: int) -> Saved:
     """
     record = _open(path).registry.look(look_id)
     content = json.loads(record.readout or "")
+    # A fixed horizon is decided at the first look with the planned units: what came later is not part of its answer.
+    content["looks"] = content["looks"][: content["decision"].get("look", -1) + 1 or None]
     for look in content["looks"][:-1]:
         look["effects"] = [effect for effect in look["effects"] if effect["segment"] is None]
         look["splits"] = []

@@ -158,4 +158,5 @@ def _words(column: Column) -> str:
         "bool": "true or false",
         "float64": "a number",
     }
-    return words.get(column.type, f"a whole number ({column.type})")
+    unit = f" in the {column.unit}, such as 1050 cents for 10.50" if column.unit == "minor unit" else ""
+    return words.get(column.type, f"a whole number ({column.type}){unit}")

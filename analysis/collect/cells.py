@@ -16,6 +16,8 @@ from analysis.variables import Variable
 JOINT = 4096
 # Up to this ratio of squared mean to variance, sums of squares keep twelve digits of the variance.
 SAFE = 1e4
+# Values that a column's shift is taken from.
+SAMPLE = 1001
 # Rows that are filled together: few enough to stay in the cache.
 BLOCK = 8192
 
@@ -84,6 +86,11 @@ def _replay(course: Course, sheets: list["_Sheet"]) -> Iterator[int]:
         yield look
 
 
+def _typical(values: Array) -> float:
+    """The median of some: a mean would let one huge value in an arm take the digits of the other arm."""
+    return float(np.median(values[:: max(1, len(values) // SAMPLE)]))
+
+
 class _Sheet:
     """Units as rows, sorted by cell and look of entry, so that those in at a look are the first rows of each cell."""
 
@@ -106,7 +113,7 @@ class _Sheet:
         counts = np.bincount(key, minlength=self.cells * course.looks).reshape(self.cells, course.looks)
         self.start = np.append(0, np.cumsum(counts.sum(axis=1)))[:-1]
         self.end = self.start[:, None] + np.cumsum(counts, axis=1)
-        self.shift = np.array([0.0 if v in course.moving else course.values[v].mean() for v in self.variables])
+        self.shift = np.array([0.0 if v in course.moving else _typical(course.values[v]) for v in self.variables])
         self.columns = [
             min(0.0, course.caps.get(v, np.inf)) if v in course.moving else course.values[v] for v in self.variables
         ]

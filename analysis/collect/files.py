@@ -203,7 +203,8 @@ def translated(label: str) -> Iterator[None]:
     try:
         yield
     except (duckdb.Error, pa.ArrowException, OSError) as wrong:
-        text = str(wrong)
+        # What DuckDB proposes after these words are options of its own reader.
+        text = str(wrong).split("Possible ")[0]
         if "unicode" in text.lower() or "utf-8" in text.lower():
             raise SourceError(f"{label}: is not UTF-8 text; save the file as UTF-8.") from None
         raise SourceError(f"{label}: cannot be read: {' '.join(text.split())[:300]}") from None
@@ -285,6 +286,8 @@ class Files:
             raise SourceError(
                 f"{path}: is not a Parquet file, whatever its name says; write it again, or name it .csv."
             )
+        if head[:2] == b"\x1f\x8b" and path.suffix != ".gz":
+            raise SourceError(f"{path}: is compressed by gzip; name it {path.name}.gz, or unpack it.")
         if head == b"PK\x03\x04":
             return self._csv(self._unzipped(path), path, texts)
         return self._csv(path, path, texts)
@@ -294,6 +297,9 @@ class Files:
         import duckdb
 
         names, delimiter = _header(path, shown)
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise SourceError(f"{shown}: has two columns called {twice[0]!r}; give each its own name.")
         options = f"{literal(path)}, header = true, delim = {literal(delimiter)}, quote = '\"', escape = '\"'"
         kept = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names if name in texts)
         types = f", types = {{{kept}}}" if kept else ""
@@ -312,6 +318,8 @@ class Files:
         try:
             with zipfile.ZipFile(path) as archive:
                 names = [n for n in archive.namelist() if n.lower().endswith(".csv") and not n.startswith("__MACOSX")]
+                if "xl/workbook.xml" in archive.namelist():
+                    raise SourceError(f"{path}: is an Excel workbook; save its sheet as CSV (UTF-8).")
                 if len(names) != 1:
                     raise SourceError(f"{path}: holds {len(names)} CSV files ({', '.join(names)}), expected one.")
                 return Path(archive.extract(names[0], self.folder.name))

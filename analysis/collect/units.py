@@ -15,6 +15,8 @@ from analysis.variables import Variable
 Ints = NDArray[np.int64]
 NONE = "(none)"
 LEVELS = 1000
+# Squares of larger numbers are beyond what a double can hold.
+LARGEST = 1e150
 MOST_TEXTS = 10_000
 
 
@@ -270,6 +272,14 @@ def _arms(
             hint = nearest(name, found.names).replace("Known:", "Found:")
             raise SourceError(f"{rows.label}: no unit is in arm {name!r} of column {experiment.arm!r}.{hint}")
     left_out = {name: int(units[k]) for k, name in enumerate(found.names) if listed[k] < 0 and units[k]}
+    alike = {arm.strip().casefold(): arm for arm in experiment.arms}
+    for name, count in left_out.items():
+        if name.strip().casefold() in alike:
+            raise SourceError(
+                f"{rows.label}: {count:,} units have the arm {name!r} in column {experiment.arm!r}, which the "
+                f"experiment does not list, but {alike[name.strip().casefold()]!r} it does. Write both alike, "
+                "or give it a share."
+            )
     return np.where(alone, arm, -1).astype(np.int32), left_out
 
 
@@ -292,9 +302,10 @@ def _columns(experiment: Experiment, rows: Rows, data: Any, row: NDArray[Any]) -
     for k, variable in enumerate(column_variables(experiment)):
         values = array(data[f"value_{k}"])[row]
         unknown = np.isnan(values)
-        if np.isinf(values).any():
-            bad = odd(value_sql(rows, variable), "inf", "-inf")
-            rows.refuse(bad, str(variable.value), "is infinite", "correct those rows")
+        if (np.abs(values) > LARGEST).any():
+            sql = value_sql(rows, variable)
+            bad = f"abs({sql}) > {LARGEST!r} AND CAST({sql} AS VARCHAR) <> 'nan'"
+            rows.refuse(bad, str(variable.value), "is infinite or too large to square", "correct those rows")
         columns[variable] = np.where(unknown, 0.0, values)
         if unknown.any():
             companions[missing(variable)] = unknown.astype(float)

@@ -137,6 +137,8 @@ def _legend(shown: list[tuple[MetricPlan, Effect]], raw: bool, adjusted: bool) -
     ]
     if raw:
         parts.append("Thin grey: not adjusted.")
+    if adjusted:
+        parts.append("The arms’ values are as measured.")
     if any(plan.role == "guardrail" and plan.margin for plan, _ in shown):
         parts.append("Shaded: beyond the margin agreed for a guardrail.")
     return f'<p class="legend">{" ".join(parts)}</p>'

@@ -88,7 +88,7 @@ def _health(readout: Readout) -> str:
     if not bad:
         return html.marked(Word("pass", "Healthy"))
     worst = words.CHECKS[bad[0].verdict]
-    names = [words.name_of(check, readout.design)[0] for check in bad]
+    names = [words.name_of(check, readout.design)[0] for check in bad if check.verdict == bad[0].verdict]
     return html.marked(Word(worst.icon, words.listed(names), worst.tone))
 
 

@@ -108,6 +108,7 @@ def _next(readout: Readout, arm: str) -> str:
     names = tuple(f"{plan.name}:" for plan in readout.design.metrics)
     # The reasons that repeat a metric's interval are left to the table below.
     items = [reason for reason in decision.reasons if not reason.startswith(names)]
+    items += [note for note in readout.decision.notes if not note.startswith("Check ")]
     if decision.verdict != "ship":
         items += _harms(readout, arm)
     if decision.verdict != "stop":

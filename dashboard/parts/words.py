@@ -87,8 +87,9 @@ def units(design: Design) -> str:
 
 def unit(design: Design) -> str:
     """What is randomised, in the singular; a column that does not say is named by the metrics ("per visitor")."""
-    name = design.unit.lower().removesuffix("_id").removesuffix("id").replace("_", " ").strip()
-    if name not in ("", "unit"):
+    name = design.unit.lower().removesuffix("_id").replace("_", " ").strip()
+    name = name.removesuffix("id") if len(name) > len("uuid") else name
+    if name not in ("", "unit", "id", "uid", "uuid", "rownames"):
         return name
     said = next((match for plan in design.metrics if (match := PER.search(plan.name))), None)
     return said[1] if said else "unit"
@@ -155,10 +156,15 @@ def in_words(effect: Effect, plan: MetricPlan) -> str:
         return f"{plan.name}: no lift can be given, {why_none(effect)}."
     decimals = numbers.lift_decimals(estimate)
     between = f"{level(effect)} interval {numbers.lift_span(estimate, decimals)}"
+    if estimate.lower is None:
+        return f"{plan.name}: no interval can be given, {why_none(effect)}."
     if effect.reading in DECIDED:
         way = "up" if estimate.estimate > 0 else "down"
         return f"{plan.name} is {way} {numbers.percent(abs(estimate.estimate), decimals)} ({between})."
     best = numbers.lift(estimate.estimate, decimals)
+    if effect.reading in ("within_margin", "beyond_margin"):
+        said = READINGS[effect.reading].text
+        return f"{plan.name} is {said}. The best estimate is {best} ({between})."
     return f"{plan.name}: can’t tell yet. The best estimate is {best} ({between})."
 
 

@@ -75,7 +75,8 @@ BROKEN = {
     "a table is missing": (VALID.replace("[source]", "[sauce]"), ["[file] source: is missing"]),
     "no metrics": (VALID[: VALID.index("[[metrics]]")], ["[file] metrics", "[[metrics]]"]),
     "an unknown key": (VALID.replace("alpha", "alhpa"), ["[experiment] alhpa", "Did you mean 'alpha'"]),
-    "alpha as percent": (VALID.replace("0.05", "5"), ["[experiment] alpha", "found 5", "0.05 for 5 %"]),
+    "alpha as percent": (VALID.replace("0.05", "5"), ["[experiment] alpha", "found 5", "0.05 for 95 % intervals"]),
+    "alpha as a level": (VALID.replace("0.05", "0.95"), ["[experiment] alpha", "found 0.95", "error rate"]),
     "alpha as text": (VALID.replace("0.05", '"5%"'), ["[experiment] alpha", "'5%'"]),
     "control not in shares": (
         VALID.replace('control = "No E-Mail"', 'control = "none"'),

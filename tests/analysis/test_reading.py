@@ -284,3 +284,12 @@ def test_a_check_that_failed_at_the_deciding_look_blocks_also_when_it_passes_lat
     readout = read_collected(experiment, collected_of(looks))
     verdicts = [next(c.verdict for c in look.checks if c.name == "pre_period_balance") for look in readout.looks]
     assert verdicts[0] == "fail" != verdicts[1] and readout.decision.verdict == "blocked"
+
+
+def test_the_readout_says_which_look_the_decision_rests_on():
+    looks = [two_arms(shift, n) for shift, n in ((0.0, 1_000), (0.0, 2_000), (0.5, 3_000))]
+    fixed = read_collected(an_experiment(a_metric("y"), planned_units=4_000), collected_of(looks))
+    assert fixed.decision.look == 1 and fixed.decided.effects[0].reading == "unclear"
+    assert any("read once" in note for note in fixed.decision.notes)
+    plan = {"inference": "confidence_sequence", "planned_units": 4_000}
+    assert read_collected(an_experiment(a_metric("y"), **plan), collected_of(looks)).decision.look == 2

@@ -32,7 +32,7 @@ TABLES: dict[str, tuple[str, str, dict[str, str], str]] = {
     "an empty arm": (GOOD + "3,,3\n4,,3\n", of_kind("mean"), {}, r"column 'arm' is empty in 2 rows \(first: row 3\)"),
     "an empty outcome": (GOOD + "3,a,\n", of_kind("mean"), {}, r"column 'y' has no number in 1 row \(first: row 3\)"),
     "NaN": (GOOD + "3,a,nan\n", of_kind("mean"), {}, r"column 'y' has no number in 1 row \(first: row 3, nan\)"),
-    "infinity": (GOOD + "3,a,inf\n", of_kind("mean"), {}, r"column 'y' is infinite in 1 row \(first: row 3, inf\)"),
+    "infinity": (GOOD + "3,a,inf\n", of_kind("mean"), {}, r"column 'y' is infinite or too large to square in 1 row \(first: row 3, inf\)"),
     "text in a number": (GOOD + "3,a,x1\n", of_kind("mean"), {}, r"column 'y' is text.*1 row \(first: row 3, 'x1'\)"),
     "only one arm": ("unit,arm,y\n1,a,1\n", of_kind("mean"), {}, r"no unit is in arm 'b' of column 'arm'. Found: a."),
     "an unknown control": ("unit,arm,y\n1,A,1\n2,b,2\n", of_kind("mean"), {}, r"no unit is in arm 'a'.*Found: A, b"),
@@ -171,3 +171,41 @@ def test_a_cap_that_would_flatten_everything_is_refused(tmp_path: Path) -> None:
     metric = of_kind("mean") + "\ncap = { quantile = 0.9 }"
     with pytest.raises(ExperimentError, match=r"cap: 'y': the cap comes to 0.*higher quantile"):
         collect(a_table(tmp_path, "unit,arm,y\n" + rows, metric))
+
+
+MISTAKES = {
+    "an arm in another case": (GOOD + "3,A,1\n", of_kind("mean"), r"1 units have the arm 'A'.*but 'a' it does"),
+    "two columns of one name": ("unit,arm,y,y\n1,a,1,2\n2,b,2,3\n", of_kind("mean"), r"two columns called 'y'"),
+    "a number too large to square": (GOOD + "3,a,1e200\n", of_kind("mean"), r"'y' is infinite or too large.*row 3"),
+    "the outcome as its own covariate": (
+        GOOD,
+        of_kind("mean") + '\ncovariates = ["y"]',
+        r"covariates: holds 'y', which is the outcome",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_mistakes_that_would_pass_unseen_are_refused(tmp_path: Path, case: str) -> None:
+    text, metric, message = MISTAKES[case]
+    with pytest.raises((SourceError, ExperimentError), match=message):
+        collect(a_table(tmp_path, text, metric))
+
+
+def test_files_of_other_kinds_say_what_they_are(tmp_path: Path) -> None:
+    experiment = a_table(tmp_path, GOOD, of_kind("mean"))
+    with zipfile.ZipFile(tmp_path / "units.csv", "w") as archive:
+        archive.writestr("xl/workbook.xml", "")
+    with pytest.raises(SourceError, match="is an Excel workbook; save its sheet as CSV"):
+        collect(experiment)
+    (tmp_path / "units.csv").write_bytes(gzip.compress(GOOD.encode()))
+    with pytest.raises(SourceError, match=r"compressed by gzip; name it units\.csv\.gz"):
+        collect(experiment)
+
+
+def test_one_huge_value_in_an_arm_leaves_the_other_arm_its_digits(tmp_path: Path) -> None:
+    rows = "".join(f"{k},{'ab'[k % 2]},{k % 7 + 0.1}\n" for k in range(400))
+    clean = collect(a_table(tmp_path, "unit,arm,y\n" + rows, of_kind("mean"))).moments
+    spoilt = collect(a_table(tmp_path, "unit,arm,y\n" + rows + "x,a,1e15\n", of_kind("mean"))).moments
+    assert spoilt.mean[0, 0, 1, 0] == pytest.approx(clean.mean[0, 0, 1, 0], rel=1e-12)
+    assert spoilt.cross[0, 0, 1, 0, 0] == pytest.approx(clean.cross[0, 0, 1, 0, 0], rel=1e-12)
