@@ -15,7 +15,7 @@ from analysis.collect.units import Units, all_variables, read_exposures, read_ta
 from analysis.collected import Collected
 from analysis.errors import SourceError
 from analysis.experiment import Experiment
-from analysis.metrics.metric import Array
+from analysis.metrics.metric import Array, Metric
 from analysis.readout import Segment
 from analysis.variables import Variable
 
@@ -82,6 +82,8 @@ def _values(experiment: Experiment, units: Units, totals: Totals) -> dict[Variab
 
 def _refuse_kinds(experiment: Experiment, values: dict[Variable, Array]) -> None:
     for k, metric in enumerate(experiment.metrics):
+        if type(metric).refuse_values is Metric.refuse_values:
+            continue
         found = values[metric.outcome.numerator]
         problem = metric.refuse_values(float(found.min()), float(found.max()), bool((found == np.floor(found)).all()))
         if problem:

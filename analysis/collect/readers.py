@@ -73,7 +73,8 @@ def _by_arrow(rows: Rows, find: Callable[[Ints], NDArray[np.int32]], unit: str, 
                 ticks = UNITS[file.schema_arrow.field(time).type.unit]
                 groups = [g for g in range(file.num_row_groups) if _statistics(file, g, time).max_raw * ticks >= since]
                 for batch in file.iter_batches(BATCH, row_groups=groups, columns=columns):
-                    when = array(batch[time].view("int64")) * ticks
+                    when = array(batch[time].view("int64"))
+                    when = when if ticks == 1 else when * ticks
                     amounts = {name: array(batch[str(value)]) for name, (value, *_) in bases.items()}
                     busy = when >= since
                     if amounts:
