@@ -90,9 +90,9 @@ def test_bad_rows_go_to_the_quarantine_with_file_row_line_reason_and_content(
     assert quarantined(workspace) == [
         (2, 3, "time: not a time such as 2025-01-31T12:00:00Z"),
         (3, 4, "unit_id: required, and missing"),
-        (4, 5, "value: not a whole number (int64)"),
+        (4, 5, "value: not a whole number (int64) in the minor unit, such as 1050 cents for 10.50"),
         (5, 6, "2 values, expected 5"),
-        (7, 9, "value: not a whole number (int64)"),
+        (7, 9, "value: not a whole number (int64) in the minor unit, such as 1050 cents for 10.50"),
     ]
     row = workspace.lake.table("quarantine").order_by("row").to_pyarrow().to_pylist()[2]
     assert (row["table"], row["file"]) == ("events", str(file))
