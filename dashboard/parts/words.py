@@ -188,7 +188,7 @@ def guardrails(effects: list[Effect]) -> str:
     return (
         "The guardrail is inside its agreed margin."
         if total == 1
-        else f"All {total} guardrails are inside their agreed margin."
+        else f"{'Both' if total == 2 else f'All {total}'} guardrails are inside their agreed margin."
     )
 
 
