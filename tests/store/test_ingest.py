@@ -99,7 +99,10 @@ def test_bad_rows_go_to_the_quarantine_with_file_row_line_reason_and_content(
     assert json.loads(row["raw"])["value"] == "19.99"
     summary = report.summary()
     assert "2 rows imported, 5 quarantined" in summary
-    assert "2 x value: not a whole number (int64) in the minor unit, such as 1050 cents for 10.50, first in line 5" in summary
+    assert (
+        "2 x value: not a whole number (int64) in the minor unit, such as 1050 cents for 10.50, first in line 5"
+        in summary
+    )
     assert "ignored: colour" in summary and str(workspace.lake.path / "quarantine") in summary
 
 
