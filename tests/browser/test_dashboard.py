@@ -127,6 +127,8 @@ def test_from_the_list_to_a_readout_and_back(server: driver.Server, browser: dri
         assert page.url.endswith("/readout?exp=video-tiles")
         page.reload()
         page.get_by_role("heading", name="Your call").wait_for()
+        # A page that still loads takes no notice of the back button: Streamlit listens once its script has run.
+        driver.settle(page)
         page.go_back()
         page.get_by_role("heading", name="Experiments", level=1).wait_for()
 
