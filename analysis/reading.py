@@ -151,14 +151,10 @@ def _adjusted(experiment: Experiment, metric: Metric, share: float, control: Mom
 
 def _adjustment(experiment: Experiment, metric: Metric, used: Contrast, cell: Cell) -> Adjustment:
     slopes = tuple(tuple(number(slope) for slope in row) for row in used.slopes[cell])
-    names = tuple(_covariate_name(quantity) for quantity in metric.covariates)
+    names = tuple(quantity.name for quantity in metric.covariates)
     return Adjustment(
         experiment.adjustment, names, slopes, Arms(number(used.control[cell]), number(used.treatment[cell]))
     )
-
-
-def _covariate_name(quantity: object) -> str:
-    return " / ".join(variable.name for variable in quantity.variables)  # type: ignore[attr-defined]
 
 
 def _design(experiment: Experiment) -> Design:
@@ -172,7 +168,7 @@ def _design(experiment: Experiment) -> Design:
             m.margin,
             m.unit,
             m.scale,
-            tuple(_covariate_name(q) for q in m.covariates),
+            tuple(q.name for q in m.covariates),
         )
         for m in experiment.metrics
     )

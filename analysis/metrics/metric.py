@@ -31,6 +31,11 @@ class Quantity:
         """The variables it needs, numerator first."""
         return (self.numerator,) if self.denominator is None else (self.numerator, self.denominator)
 
+    @property
+    def name(self) -> str:
+        """Its variables' names, a ratio's with a stroke between."""
+        return " / ".join(variable.name for variable in self.variables)
+
     def linearise(self, mean: Array) -> tuple[Array, Array]:
         """Point value and gradient of the quantity at the arm's means.
 
