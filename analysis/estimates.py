@@ -30,7 +30,7 @@ class Estimates:
     def __init__(
         self, contrast: Contrast, rule: IntervalRule, alpha: float, thin: NDArray[np.bool_] | None = None
     ) -> None:
-        self.contrast, self.difference = contrast, contrast.difference
+        self.contrast, self.rule, self.difference = contrast, rule, contrast.difference
         error = contrast.standard_error
         self.error = np.where(error > 0, error, np.nan)
         self.thin = np.zeros(error.shape, bool) if thin is None else thin

@@ -19,6 +19,7 @@ from analysis.metrics.metric import Array
 from analysis.moments import Moments
 from analysis.readout import (
     Adjustment,
+    Alternative,
     Arms,
     Design,
     Effect,
@@ -132,7 +133,9 @@ def _effects(
             interval=interval,
             variance_reduction=number(saved[cell]) if metric.covariates else None,
             reading=readings[cell[0]][cell[1]],
-            fixed_horizon=fixed.relative(cell) if fixed and overall else None,
+            alternatives=(Alternative(fixed.rule.kind, fixed.relative(cell), fixed.p_value(cell)),)
+            if fixed and overall
+            else (),
             simultaneous=together.relative(cell) if together and not overall else None,
             reason=absolute.reason or relative.reason,
         )

@@ -66,12 +66,71 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class Alternative:
+    """What another interval rule says of the same data, so that their prices can be compared.
+
+    `kind` is the rule's word; "fixed" is the naive reading, valid at one planned look only.
+    """
+
+    kind: str
+    relative: Estimate
+    p_value: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """An effect among the effects that are judged together.
+
+    `p_value` is adjusted by `method` for the `size` comparisons of the family, and `relative` is the interval that
+    matches it: it leaves out 0 exactly when the adjusted p-value is below alpha.
+    """
+
+    name: str
+    method: str
+    size: int
+    p_value: float | None
+    relative: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Posterior:
+    """What the data and the prior of the design say of the lift, as a normal posterior.
+
+    `chance` is the posterior probability that the lift is good for the metric; the losses are expected lifts forgone
+    by shipping and by keeping control.
+    """
+
+    mean: float
+    standard_deviation: float
+    lower: float
+    upper: float
+    chance: float
+    loss_ship: float
+    loss_keep: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The answer of a group sequential design once it has stopped, by the stage-wise ordering.
+
+    `relative.estimate` is median-unbiased; the estimate at the stop leans towards the side of the crossing.
+    """
+
+    look: int
+    crossed: bool
+    relative: Estimate
+    p_value: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Effect:
     """One metric, one treatment arm against control, overall or in one segment, at one look.
 
     `absolute` and `relative` use covariates where there are any, `unadjusted` never; `means` are as observed.
-    `fixed_horizon` is the relative interval that would be valid at one planned look only, for contrast;
-    `simultaneous` is the relative interval widened so that all segments of this metric hold together.
+    `covariance` is (control, treatment, both) of the two values that `absolute` is the difference of, and `dof` the
+    degrees of freedom (None for a normal pivot): enough to apply any rule again.
+    Overall effects have `alternatives`, a `family` where one was declared, and a `posterior`; effects of segments have
+    `simultaneous`, the relative interval widened so that all segments of this metric hold together.
     """
 
     metric: str
@@ -89,9 +148,20 @@ class Effect:
     interval: Interval
     variance_reduction: float | None
     reading: Reading
-    fixed_horizon: Estimate | None = None
+    covariance: tuple[float, ...] | None = None
+    dof: float | None = None
+    alternatives: tuple[Alternative, ...] = ()
+    family: Family | None = None
+    posterior: Posterior | None = None
+    stopped: Stopped | None = None
     simultaneous: Estimate | None = None
     reason: str | None = None
+
+    def by_rule(self, kind: str) -> Estimate | None:
+        """The relative interval that the rule `kind` gives; None where it was not asked."""
+        if kind == self.interval.kind:
+            return self.relative
+        return next((other.relative for other in self.alternatives if other.kind == kind), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +186,56 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
+class Interaction:
+    """Whether the effect of one arm on one metric differs between the segments of a dimension.
+
+    `adjusted` is the p-value corrected for the number of dimensions of the metric.
+    """
+
+    metric: str
+    arm: str
+    dimension: str
+    p_value: float | None
+    adjusted: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """The lift at the deciding look had one choice of the analysis been another.
+
+    `name` is the choice, such as "uncapped" or "crossovers kept"; `choice` groups the alternatives of one question.
+    """
+
+    metric: str
+    arm: str
+    choice: str
+    name: str
+    relative: Estimate
+    reading: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """How the lift of those who have been exposed for long differs from that of the newly exposed, in the same days.
+
+    `difference` is the lift of the old cohort minus that of the new, in shares of control: below 0 where an effect that
+    was good at first wears off (novelty), above 0 where it grows (primacy).
+    """
+
+    metric: str
+    arm: str
+    window: str
+    units_new: int
+    units_old: int
+    new: Estimate
+    old: Estimate
+    difference: Estimate
+    p_value: float | None
+    reading: Literal["novelty", "primacy", "steady", "unknown"]
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """All that is known at one time.
 
@@ -127,6 +247,7 @@ class Look:
     checks: tuple[Check, ...]
     effects: tuple[Effect, ...]
     splits: tuple[Split, ...] = ()
+    interactions: tuple[Interaction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +273,7 @@ class Decision:
     rule: str = ""
     look: int = -1
     notes: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +292,24 @@ class MetricPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupSequentialPlan:
+    """The plan of a group sequential design: analyses at these shares of the planned units; empty for every day."""
+
+    spending: str
+    parameter: float | None
+    looks: tuple[float, ...]
+    futility_power: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """A normal prior on every lift."""
+
+    mean: float
+    standard_deviation: float
+
+
+@dataclass(frozen=True, slots=True)
 class Design:
     """The plan that the readout was made under."""
 
@@ -185,6 +325,8 @@ class Design:
     owner: str | None
     description: str | None
     source: str
+    group_sequential: GroupSequentialPlan | None = None
+    prior: Prior | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +337,8 @@ class Readout:
     design: Design
     looks: tuple[Look, ...]
     decision: Decision
+    variations: tuple[Variation, ...] = ()
+    learning: tuple[Learning, ...] = ()
 
     @property
     def decided(self) -> Look:

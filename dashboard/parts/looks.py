@@ -42,8 +42,8 @@ def _band(x: list[Any], points: Points, colour: str, name: str) -> list[dict[str
 
 
 def _fixed(x: list[Any], points: Points, colours: Palette) -> list[dict[str, Any]]:
-    fixed = [effect.fixed_horizon for _, effect in points]
-    if not any(fixed):
+    fixed = [effect.by_rule("fixed") for _, effect in points]
+    if points[-1][1].interval.kind == "fixed" or not any(fixed):
         return []
     dots = {"type": "scatter", "x": x, "mode": "lines", "hoverinfo": "skip", "legendgroup": "fixed"}
     line = {"width": 1.2, "dash": "dot", "color": colours.neutral}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from analysis.readout import (
     Adjustment,
+    Alternative,
     ArmDecision,
     Arms,
     Check,
@@ -252,7 +253,9 @@ def _effect(
         interval=Interval("confidence_sequence" if sequence else "fixed", 0.95),
         variance_reduction=0.48 if truth.adjusted else None,
         reading=_reading(plan, relative),
-        fixed_horizon=_interval(lift, error, 1.96) if sequence and segment is None else None,
+        alternatives=(Alternative("fixed", _interval(lift, error, 1.96), None),)
+        if sequence and segment is None
+        else (),
         simultaneous=_interval(lift, error, wide + 0.75) if segment else None,
     )
 

@@ -85,4 +85,4 @@ def test_one_experiment_with_28_looks_under_a_confidence_sequence():
     readout = readout_of("asos")
     assert len(readout.looks) == 28
     effects = [e for look in readout.looks for e in look.effects]
-    assert all(e.interval.kind == "confidence_sequence" and e.fixed_horizon.lower > e.relative.lower for e in effects)
+    assert all(e.interval.kind == "confidence_sequence" and e.by_rule("fixed").lower > e.relative.lower for e in effects)
