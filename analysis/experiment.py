@@ -9,15 +9,22 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from analysis.errors import ExperimentError
+from analysis.inference_parser import USUAL_PRIOR, parse_group_sequential, parse_prior
 from analysis.metric_parser import parse_metric
 from analysis.metrics import Metric
+from analysis.readout import GroupSequentialPlan, Prior
 from analysis.toml_reader import Reader
 from analysis.variables import Variable
 
-Inference = Literal["confidence_sequence", "fixed"]
+Inference = Literal["confidence_sequence", "group_sequential", "fixed", "bayesian"]
 Adjustment = Literal["pooled", "lin"]
-INFERENCES: tuple[Inference, ...] = ("confidence_sequence", "fixed")
+INFERENCES: tuple[Inference, ...] = ("confidence_sequence", "group_sequential", "fixed", "bayesian")
 ADJUSTMENTS: tuple[Adjustment, ...] = ("pooled", "lin")
+# Rules that need the number of units planned before the start, and what for.
+PLANNED = {
+    "confidence_sequence": "a confidence sequence is tuned to",
+    "group_sequential": "a group sequential design spends its error along",
+}
 SourceKind = Literal["table", "events", "moments", "lake"]
 
 
@@ -60,6 +67,8 @@ class Experiment:
     metrics: tuple[Metric, ...]
     adjustment: Adjustment
     file: Path
+    group_sequential: GroupSequentialPlan | None = None
+    prior: Prior = USUAL_PRIOR
     owner: str | None = None
     description: str | None = None
     end: date | None = None
@@ -104,6 +113,7 @@ def parse_experiment(content: dict[str, Any], file: Path) -> Experiment:
     whole = Reader(file, "file", content)
     plan = Reader(file, "experiment", whole.take("experiment", dict, "a table [experiment]"))
     source = _source(Reader(file, "source", whole.take("source", dict, "a table [source]")))
+    methods = _Methods(whole)
     entries = whole.take("metrics", list, "one or more tables [[metrics]]")
     if not entries or not all(isinstance(entry, dict) for entry in entries):
         raise whole.error("metrics", "holds no metric; add a table [[metrics]].")
@@ -116,10 +126,10 @@ def parse_experiment(content: dict[str, Any], file: Path) -> Experiment:
         if metric.id in seen:
             raise whole.error("metrics", f"two metrics are called {metric.id!r}; give each its own id.")
         seen.add(metric.id)
-    return _design(plan, source, metrics)
+    return _design(plan, source, metrics, methods)
 
 
-def _design(plan: Reader, source: Source, metrics: tuple[Metric, ...]) -> Experiment:
+def _design(plan: Reader, source: Source, metrics: tuple[Metric, ...], methods: "_Methods") -> Experiment:
     id = plan.text("id", '"some_id"')
     shares = _shares(plan)
     control = _label(plan, plan.take("control", (str, int, bool), '"the control arm"'))
@@ -135,12 +145,14 @@ def _design(plan: Reader, source: Source, metrics: tuple[Metric, ...]) -> Experi
     planned = plan.take("planned_units", int, "a whole number of units", None)
     if planned is not None and planned < 2:
         raise plan.error("planned_units", f"found {planned}, expected a whole number of units of 2 or more.")
-    if inference == "confidence_sequence" and planned is None:
+    if inference in PLANNED and planned is None:
         raise plan.error(
             "planned_units",
-            "is missing; a confidence sequence is tuned to the number of units planned before "
-            'the start. Write planned_units = 40000, or inference = "fixed".',
+            f"is missing; {PLANNED[inference]} the number of units planned before the start. "
+            'Write planned_units = 40000, or inference = "fixed".',
         )
+    if inference != "group_sequential" and methods.group_sequential is not None:
+        raise plan.error("inference", f"is {inference!r}, but there is a table [group_sequential]; leave one out.")
     experiment = Experiment(
         id=id,
         name=plan.text("name", default=id.replace("_", " ")),
@@ -156,6 +168,9 @@ def _design(plan: Reader, source: Source, metrics: tuple[Metric, ...]) -> Experi
         metrics=metrics,
         adjustment=plan.choice("adjustment", ADJUSTMENTS, "pooled"),
         file=plan.file,
+        group_sequential=methods.group_sequential
+        or (GroupSequentialPlan("obrien_fleming", None, ()) if inference == "group_sequential" else None),
+        prior=methods.prior,
         owner=plan.text("owner", default=None),
         description=plan.text("description", default=None),
         end=_end(plan),
@@ -165,6 +180,19 @@ def _design(plan: Reader, source: Source, metrics: tuple[Metric, ...]) -> Experi
         if column in (experiment.unit, experiment.arm):
             raise plan.error("segments", f"{column!r} is the unit or arm column; name a column known before exposure.")
     return experiment
+
+
+class _Methods:
+    """The optional tables that say how intervals are made."""
+
+    def __init__(self, whole: Reader) -> None:
+        def table(name: str) -> Reader | None:
+            content = whole.take(name, dict, f"a table [{name}]", None)
+            return None if content is None else Reader(whole.file, name, content)
+
+        group, prior = table("group_sequential"), table("bayesian")
+        self.group_sequential = parse_group_sequential(group) if group else None
+        self.prior = parse_prior(prior) if prior else USUAL_PRIOR
 
 
 def _end(plan: Reader) -> date | None:

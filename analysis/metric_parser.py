@@ -37,6 +37,7 @@ def parse_metric(table: Reader, source: str) -> Metric:
         covariates=_covariates(table, outcome, events, source),
         unit=table.text("unit", '"$"', ""),
         scale=float(table.number("scale", "a number above 0", above=0, default=1)),
+        planned_error=table.number("planned_error", "a standard error above 0", above=0, default=None),
     )
     if not events:
         for key in (*EVENT_KEYS, "window_days"):

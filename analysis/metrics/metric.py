@@ -58,7 +58,8 @@ class Quantity:
 class Metric:
     """A named outcome with its role; subclasses are the kinds. `margin` is relative (0.02 is 2 %).
 
-    `unit` and `scale` are for display only: a metric in cents with unit "$" has scale 0.01.
+    `unit` and `scale` are for display only: a metric in cents with unit "$" has scale 0.01. `planned_error` is the
+    standard error of the difference that was planned for the end: what a group sequential design calls all information.
     """
 
     id: str
@@ -70,6 +71,7 @@ class Metric:
     covariates: tuple[Quantity, ...] = ()
     unit: str = ""
     scale: float = 1.0
+    planned_error: float | None = None
 
     kind: ClassVar[str]
     usual_aggregation: ClassVar[Aggregation] = "sum"
