@@ -117,6 +117,8 @@ def parse_experiment(content: dict[str, Any], file: Path) -> Experiment:
     entries = whole.take("metrics", list, "one or more tables [[metrics]]")
     if not entries or not all(isinstance(entry, dict) for entry in entries):
         raise whole.error("metrics", "holds no metric; add a table [[metrics]].")
+    # Who is in which arm is the store's to say; a readout only lets the table stand.
+    whole.take("assignment", dict, "a table [assignment]", None)
     whole.done()
     metrics = tuple(
         parse_metric(Reader(file, f"metrics {k + 1}", entry), source.kind) for k, entry in enumerate(entries)
