@@ -32,14 +32,14 @@ def collect_rows(experiment: Experiment, workspace: "Workspace | None", looks: s
     daily = looks == "daily"
     with Files(workspace) as files:
         facts = facts_of(experiment, workspace, files)
-        if experiment.source.kind == "table":
-            units, totals = read_table(experiment, facts.units), Totals(start=0)
-        else:
-            units, totals = _scan(experiment, facts, daily)
-    return _collected(experiment, facts.units.label, units, totals, daily)
+        units, totals = scan(experiment, facts, daily=daily)
+    return gather(experiment, facts.units.label, units, totals, daily=daily)
 
 
-def _scan(experiment: Experiment, facts: Facts, daily: bool) -> tuple[Units, Totals]:
+def scan(experiment: Experiment, facts: Facts, *, daily: bool) -> tuple[Units, Totals]:
+    """The units that count, and what the events say of them."""
+    if experiment.source.kind == "table":
+        return read_table(experiment, facts.units), Totals(start=0)
     clock, id = experiment.source.time or "time", experiment.unit
     whole = all(whole_numbers(rows, id) for rows in (facts.units, facts.events) if rows is not None)
     units = read_exposures(experiment, facts.units, whole=whole)
@@ -48,8 +48,9 @@ def _scan(experiment: Experiment, facts: Facts, daily: bool) -> tuple[Units, Tot
     return units, read_events(facts.events, units, experiment.variables, id, clock, whole=whole, daily=daily)
 
 
-def _collected(experiment: Experiment, label: str, units: Units, totals: Totals, daily: bool) -> Collected:
-    values = _values(experiment, units, totals)
+def gather(experiment: Experiment, label: str, units: Units, totals: Totals, *, daily: bool) -> Collected:
+    """Moments of what a scan found; `label` is what an error calls the units' rows."""
+    values = unit_values(experiment, units, totals)
     _refuse_kinds(experiment, values)
     caps = limits(values)
     _refuse_flattening(experiment, values, caps)
@@ -74,8 +75,8 @@ def _collected(experiment: Experiment, label: str, units: Units, totals: Totals,
     )
 
 
-def _values(experiment: Experiment, units: Units, totals: Totals) -> dict[Variable, Array]:
-    """Final values of every variable, in the order of the Moments."""
+def unit_values(experiment: Experiment, units: Units, totals: Totals) -> dict[Variable, Array]:
+    """Final values of every variable by unit, before caps, in the order of the Moments."""
     known = units.columns | totals.values
     return {variable: known[variable] for variable in all_variables(experiment, units)}
 
