@@ -2,10 +2,10 @@
 
 import dataclasses
 import json
-import types
-import typing
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin
+from typing import Literal
+
+from analysis import frozen_json
 
 Verdict = Literal["pass", "warn", "fail", "unknown"]
 Call = Literal["ship", "keep_running", "stop", "review", "blocked"]
@@ -249,6 +249,11 @@ class Look:
     splits: tuple[Split, ...] = ()
     interactions: tuple[Interaction, ...] = ()
 
+    def without_segments(self) -> "Look":
+        """The look with what is known of all units together only."""
+        overall = tuple(effect for effect in self.effects if effect.segment is None)
+        return dataclasses.replace(self, effects=overall, splits=(), interactions=())
+
 
 @dataclass(frozen=True, slots=True)
 class ArmDecision:
@@ -347,35 +352,26 @@ class Readout:
 
     def to_json(self, *, indent: int | None = None) -> str:
         """The whole readout as JSON; infinities and nan cannot occur."""
-        return json.dumps(dataclasses.asdict(self), allow_nan=False, ensure_ascii=False, indent=indent)
+        return frozen_json.write(self, indent=indent)
+
+    def split(self) -> tuple[str, str | None]:
+        """The readout as JSON in two parts, so that a page opens one without reading all.
+
+        The first has every look, but segments only in the decided and the last; the second has the other looks whole,
+        and is None where they have no segments.
+        """
+        short = tuple(
+            look if look in (self.decided, self.looks[-1]) else look.without_segments() for look in self.looks
+        )
+        history = [None if look == part else look for look, part in zip(self.looks, short, strict=True)]
+        return dataclasses.replace(self, looks=short).to_json(), frozen_json.write(history) if any(history) else None
 
     @classmethod
-    def from_json(cls, text: str) -> "Readout":
-        """The readout that `to_json` wrote."""
-        built: Readout = _build(cls, json.loads(text))
+    def from_json(cls, text: str, history: str | None = None) -> "Readout":
+        """The readout that `to_json` wrote, or `split`; without its second part, earlier looks lack their segments."""
+        plain = json.loads(text)
+        if history:
+            whole = json.loads(history)
+            plain["looks"] = [old or look for old, look in zip(whole, plain["looks"], strict=True)]
+        built: Readout = frozen_json.build(cls, plain)
         return built
-
-
-def _build(kind: Any, value: Any) -> Any:
-    """`value` from JSON as the annotated type `kind`."""
-    if value is None:
-        return None
-    if dataclasses.is_dataclass(kind):
-        fields = _fields(kind)
-        return typing.cast(Any, kind)(
-            **{name: _build(fields[name], item) for name, item in value.items() if name in fields}
-        )
-    if get_origin(kind) in (typing.Union, types.UnionType):
-        return _build(next(arg for arg in get_args(kind) if arg is not type(None)), value)
-    if get_origin(kind) is tuple:
-        return tuple(_build(get_args(kind)[0], item) for item in value)
-    return value
-
-
-_HINTS: dict[Any, dict[str, Any]] = {}
-
-
-def _fields(kind: Any) -> dict[str, Any]:
-    if kind not in _HINTS:
-        _HINTS[kind] = typing.get_type_hints(kind)
-    return _HINTS[kind]
