@@ -2,15 +2,27 @@
 
 from typing import TYPE_CHECKING, Any
 
-from store.errors import ContractError, IngestError, LakeError, RegistryError, StoreError, WorkspaceError
+from store.errors import (
+    AssignmentError,
+    ContractError,
+    IngestError,
+    LakeError,
+    RegistryError,
+    StoreError,
+    WorkspaceError,
+)
 
 if TYPE_CHECKING:
+    from store.assignment import Assignment
+    from store.assignment_file import load_assignments
     from store.contract import Contract
     from store.ingest import ImportReport, import_files
     from store.lake import Lake
     from store.workspace import Workspace
 
 __all__ = [
+    "Assignment",
+    "AssignmentError",
     "Contract",
     "ContractError",
     "ImportReport",
@@ -22,14 +34,17 @@ __all__ = [
     "Workspace",
     "WorkspaceError",
     "import_files",
+    "load_assignments",
 ]
 
 _LAZY = {
+    "Assignment": "store.assignment",
     "Contract": "store.contract",
     "ImportReport": "store.ingest",
     "Lake": "store.lake",
     "Workspace": "store.workspace",
     "import_files": "store.ingest",
+    "load_assignments": "store.assignment_file",
 }
 
 

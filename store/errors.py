@@ -29,6 +29,10 @@ class RegistryError(StoreError):
     """A record is not there, or the registry cannot be reached."""
 
 
+class AssignmentError(StoreError):
+    """An experiment's [assignment] is wrong, clashes with another one, or cannot assign what it was given."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A sentence (with a leading blank) that lists `known` and the nearest of them to `name`.
 

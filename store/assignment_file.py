@@ -1,0 +1,193 @@
+"""Reads assignments from experiment files, and refuses those that would share units by mistake."""
+
+import tomllib
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from itertools import combinations, pairwise
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from store.assignment import Assignment, Step
+from store.errors import AssignmentError, did_you_mean
+from store.workspace import Workspace
+
+KEYS = ("salt", "layer", "slice", "ramp", "unit")
+
+
+def load_assignments(workspace: Workspace) -> dict[str, Assignment]:
+    """The assignment of each experiment file of the workspace with a table [assignment], by the experiment's id.
+
+    Raises:
+        AssignmentError: if a file is wrong, or two experiments would share units that they may not share.
+    """
+    files = sorted(workspace.experiments.glob("*.toml"))
+    found = [parse_assignment(_text(file), file) for file in files]
+    assignments = [each for each in found if each is not None]
+    refuse_clashes(assignments)
+    return {each.experiment: each for each in assignments}
+
+
+def parse_assignment(definition: str, source: str | Path) -> Assignment | None:
+    """The assignment in the text of an experiment file, None if it has no table [assignment].
+
+    Args:
+        source: what errors call the text: its file, or its place in the registry.
+
+    Raises:
+        AssignmentError: if a key is wrong; the message names source, table, key and remedy.
+    """
+    try:
+        content = tomllib.loads(definition)
+    except tomllib.TOMLDecodeError as wrong:
+        raise AssignmentError(f"{source}: is not valid TOML: {wrong}.") from None
+    if "assignment" not in content:
+        return None
+    plan = _Table(source, "experiment", content.get("experiment", {}))
+    table = _Table(source, "assignment", content["assignment"])
+    for key in table.content:
+        if key not in KEYS:
+            raise table.error(key, f"is not a key of this table.{did_you_mean(key, KEYS)}")
+    id = plan.text("id")
+    shares, control = _arms(plan)
+    return Assignment(
+        experiment=id,
+        control=control,
+        shares=MappingProxyType(shares),
+        salt=table.text("salt", id),
+        layer=table.text("layer", None),
+        slice=_slice(table),
+        ramp=_ramp(table),
+        unit=table.text("unit", None),
+        end=_end_of(plan),
+    )
+
+
+def refuse_clashes(assignments: Iterable[Assignment]) -> None:
+    """Refuses two experiments of one id, or that run at the same time on one slice or with one salt.
+
+    Raises:
+        AssignmentError: names both experiments and what they share.
+    """
+    for a, b in combinations(assignments, 2):
+        both = f"experiments {a.experiment!r} and {b.experiment!r}"
+        if a.experiment == b.experiment:
+            raise AssignmentError(f"two files have the experiment id {a.experiment!r}; give each its own.")
+        if max(_begin(a), _begin(b)) >= min(_end(a), _end(b)):
+            continue
+        if a.layer is not None and a.layer == b.layer:
+            if a.unit != b.unit:
+                raise AssignmentError(
+                    f"{both} split layer {a.layer!r} by different units, {a.unit!r} and {b.unit!r}; "
+                    "give them one unit, or layers of their own."
+                )
+            if max(a.slice[0], b.slice[0]) < min(a.slice[1], b.slice[1]):
+                raise AssignmentError(
+                    f"{both} overlap in layer {a.layer!r}: slices {list(a.slice)} and {list(b.slice)}; "
+                    "make them disjoint, or set the end of the earlier one."
+                )
+        elif a.salt == b.salt:
+            raise AssignmentError(
+                f"{both} run at the same time with the salt {a.salt!r}, so that an arm of one would hold the units of "
+                "an arm of the other; leave out one salt."
+            )
+
+
+class _Table:
+    """One table of the file; complaints name source, table and key."""
+
+    def __init__(self, source: str | Path, name: str, content: object) -> None:
+        self.source, self.name = source, name
+        if not isinstance(content, dict):
+            raise AssignmentError(f"{source}: {name} is {content!r}, expected a table [{name}].")
+        self.content: dict[str, Any] = content
+
+    def error(self, key: str, problem: str) -> AssignmentError:
+        return AssignmentError(f"{self.source}: [{self.name}] {key}: {problem}")
+
+    def text(self, key: str, default: Any = ...) -> Any:
+        """A non-empty text; `...` marks a needed key."""
+        value = self.content.get(key, default)
+        if value is ...:
+            raise self.error(key, f'is missing; write {key} = "some text".')
+        if value is not default and not (isinstance(value, str) and value):
+            raise self.error(key, f"found {value!r}, expected a text that is not empty.")
+        return value
+
+
+def _arms(plan: _Table) -> tuple[dict[str, float], str]:
+    shares, control = plan.content.get("shares"), plan.content.get("control")
+    if (
+        not isinstance(shares, dict)
+        or len(shares) < 2
+        or not all(_number(share) and share > 0 for share in shares.values())
+    ):
+        raise plan.error("shares", f"found {shares!r}, expected two arms or more with numbers above 0.")
+    label = str(control).lower() if isinstance(control, bool) else str(control)
+    if label not in shares:
+        raise plan.error("control", f"{control!r} is not in shares, which has {', '.join(map(repr, shares))}.")
+    return {arm: float(share) for arm, share in shares.items()}, label
+
+
+def _end_of(plan: _Table) -> datetime | None:
+    """The start of the day `end`, which is the first without exposures."""
+    if "end" not in plan.content:
+        return None
+    return _time(plan, "end", plan.content["end"]).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _slice(table: _Table) -> tuple[float, float]:
+    part = table.content.get("slice", [0, 1])
+    if not (isinstance(part, list) and len(part) == 2 and all(map(_number, part)) and 0 <= part[0] < part[1] <= 1):
+        raise table.error("slice", f"found {part!r}, expected [from, to] within [0, 1], such as [0.0, 0.5].")
+    if "slice" in table.content and "layer" not in table.content:
+        raise table.error("slice", 'needs a layer to be a part of; write layer = "checkout", or leave it out.')
+    return float(part[0]), float(part[1])
+
+
+def _ramp(table: _Table) -> tuple[Step, ...]:
+    entries = table.content.get("ramp", [])
+    if not isinstance(entries, list) or not all(
+        isinstance(each, dict) and set(each) == {"from", "share"} for each in entries
+    ):
+        raise table.error("ramp", f"found {entries!r}, expected [{{ from = 2026-01-05T00:00:00Z, share = 0.1 }}, …].")
+    steps = tuple(Step(_time(table, "ramp", each["from"]), each["share"]) for each in entries)
+    for step in steps:
+        if not _number(step.share) or not 0 < step.share <= 1:
+            raise table.error("ramp", f"found the share {step.share!r}, expected a number above 0, at most 1.")
+    for earlier, later in pairwise(steps):
+        if later.start <= earlier.start or later.share < earlier.share:
+            raise table.error(
+                "ramp",
+                f"goes from {earlier.share} at {earlier.start} to {later.share} at {later.start}; times must rise and "
+                "shares must not fall, since a unit that is in stays in.",
+            )
+    return steps
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
+
+
+def _time(table: _Table, key: str, value: object) -> datetime:
+    """A TOML date or time; UTC unless it carries an offset, as in facts."""
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+    raise table.error(key, f"found {value!r}, expected a date or a time such as 2026-01-05T00:00:00Z, without quotes.")
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as wrong:
+        raise AssignmentError(f"{file}: is not UTF-8 text (byte {wrong.start}); save it as UTF-8.") from None
+
+
+def _begin(assignment: Assignment) -> datetime:
+    return assignment.ramp[0].start if assignment.ramp else datetime.min.replace(tzinfo=UTC)
+
+
+def _end(assignment: Assignment) -> datetime:
+    return assignment.end or datetime.max.replace(tzinfo=UTC)
