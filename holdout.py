@@ -90,6 +90,7 @@ def _around(experiment: Experiment) -> Workspace | None:
 def refresh(workspace: WorkspaceOption = Path(".")) -> None:
     """Read every experiment of the workspace and save a look of each."""
     from analysis.errors import AnalysisError
+    from store.errors import AssignmentError
 
     opened = _open(workspace)
     files = sorted(opened.experiments.glob("*.toml"))
@@ -100,7 +101,7 @@ def refresh(workspace: WorkspaceOption = Path(".")) -> None:
     for file in files:
         try:
             typer.echo(f"{file.stem}: {_refresh_one(opened, file, by_id)}")
-        except AnalysisError as error:
+        except (AnalysisError, AssignmentError) as error:
             failed += 1
             typer.echo(f"{file.stem}: {error}", err=True)
     if failed:
@@ -117,11 +118,54 @@ def _refresh_one(workspace: Workspace, file: Path, by_id: dict[str, Path]) -> st
     versions = workspace.lake.versions()
     result = analysis.read(experiment, workspace.at(versions), now=now)
     text, verdict = file.read_text(encoding="utf-8"), result.decision.verdict
+    _warn_of_moved_units(workspace, experiment, text, now)
     workspace.registry.save_experiment(text, id=experiment.id, name=experiment.name, owner=experiment.owner)
     saved = workspace.registry.save_look(
         experiment.id, readout=result.to_json(), verdict=verdict, lake_versions=versions, taken_at=now
     )
     return f"{verdict} (look {saved.id})"
+
+
+def _warn_of_moved_units(workspace: Workspace, experiment: Experiment, text: str, now: datetime) -> None:
+    from store.assignment_file import moved_by_edit
+
+    registered = {record.id: record.definition for record in workspace.registry.experiments()}
+    moved = moved_by_edit(registered.get(experiment.id, text), text, now, experiment.file)
+    if moved:
+        typer.echo(
+            f"{experiment.file}: {', '.join(moved)} changed while {experiment.id!r} runs, which moves units to other arms "
+            "or out of it. Put the old back, or start a new experiment with its own id.",
+            err=True,
+        )
+
+
+@app.command()
+def assign(
+    experiment: str,
+    units: list[str],
+    workspace: WorkspaceOption = Path("."),
+    at: Annotated[str | None, typer.Option(help="A time such as 2026-01-05T12:00:00Z; now if left out.")] = None,
+) -> None:
+    """Print the arm of each of UNITS in EXPERIMENT (its id)."""
+    from store import AssignmentError, load_assignments
+    from store.errors import did_you_mean
+
+    opened = _open(workspace)
+    assignments = load_assignments(opened)
+    if experiment not in assignments:
+        known = did_you_mean(experiment, assignments)
+        raise AssignmentError(f"no file in {opened.experiments} assigns experiment {experiment!r}.{known}")
+    for unit, arm in zip(units, assignments[experiment].arms(units, _time(at)), strict=True):
+        typer.echo(f"{unit}\t{arm or 'not in the experiment'}")
+
+
+def _time(text: str | None) -> datetime:
+    """A time in ISO 8601, UTC unless it carries an offset; now for None."""
+    try:
+        time = datetime.fromisoformat(text) if text else datetime.now(UTC)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a time; write 2026-01-05T12:00:00Z.", param_hint="--at") from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 @app.command()

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from store.assignment import Assignment, Step
+from store.assignment import Assignment, Step, moved_units
 from store.errors import AssignmentError, did_you_mean
 from store.workspace import Workspace
 
@@ -61,6 +61,12 @@ def parse_assignment(definition: str, source: str | Path) -> Assignment | None:
         unit=table.text("unit", None),
         end=_end_of(plan),
     )
+
+
+def moved_by_edit(before: str, after: str, at: datetime, source: str | Path) -> tuple[str, ...]:
+    """`moved_units` of two texts of one experiment file; empty where either has no table [assignment]."""
+    old, new = parse_assignment(before, source), parse_assignment(after, source)
+    return moved_units(old, new, at) if old and new else ()
 
 
 def refuse_clashes(assignments: Iterable[Assignment]) -> None:
