@@ -12,6 +12,7 @@ from analysis.errors import ExperimentError
 from analysis.inference_parser import USUAL_PRIOR, parse_group_sequential, parse_prior
 from analysis.metric_parser import parse_metric
 from analysis.metrics import Metric
+from analysis.plan_parser import USUAL_WINDOW, PastWindow, parse_past_window
 from analysis.readout import GroupSequentialPlan, Prior
 from analysis.toml_reader import Reader
 from analysis.variables import Variable
@@ -69,6 +70,7 @@ class Experiment:
     file: Path
     group_sequential: GroupSequentialPlan | None = None
     prior: Prior = USUAL_PRIOR
+    past: PastWindow = USUAL_WINDOW
     owner: str | None = None
     description: str | None = None
     end: date | None = None
@@ -173,6 +175,7 @@ def _design(plan: Reader, source: Source, metrics: tuple[Metric, ...], methods: 
         group_sequential=methods.group_sequential
         or (GroupSequentialPlan("obrien_fleming", None, ()) if inference == "group_sequential" else None),
         prior=methods.prior,
+        past=methods.past,
         owner=plan.text("owner", default=None),
         description=plan.text("description", default=None),
         end=_end(plan),
@@ -185,16 +188,17 @@ def _design(plan: Reader, source: Source, metrics: tuple[Metric, ...], methods: 
 
 
 class _Methods:
-    """The optional tables that say how intervals are made."""
+    """The optional tables: how intervals are made, and what a plan is made from."""
 
     def __init__(self, whole: Reader) -> None:
         def table(name: str) -> Reader | None:
             content = whole.take(name, dict, f"a table [{name}]", None)
             return None if content is None else Reader(whole.file, name, content)
 
-        group, prior = table("group_sequential"), table("bayesian")
+        group, prior, past = table("group_sequential"), table("bayesian"), table("plan")
         self.group_sequential = parse_group_sequential(group) if group else None
         self.prior = parse_prior(prior) if prior else USUAL_PRIOR
+        self.past = parse_past_window(past) if past else USUAL_WINDOW
 
 
 def _end(plan: Reader) -> date | None:
