@@ -12,7 +12,7 @@ import numpy as np
 from analysis.metrics import Metric, Quantity
 from analysis.metrics.metric import Array
 from analysis.moments import Moments
-from analysis.variables import Variable
+from analysis.variables import SIZE, Variable
 
 # A standard deviation this small beside the mean is the rounding of a constant, not variation.
 ROUNDING = 1e-14
@@ -73,9 +73,13 @@ class Contrast:
 
 @dataclass(frozen=True, slots=True)
 class _Linear:
-    """Linearised quantities of one arm: n, values (..., q) and covariance (..., q, q) of one unit."""
+    """Linearised quantities of one arm: n, values (..., q) and covariance (..., q, q) of one unit.
+
+    `effective` is n, or of clusters of unequal size how many of one size would weigh as much.
+    """
 
     n: Array
+    effective: Array
     value: Array
     covariance: Array
 
@@ -83,7 +87,13 @@ class _Linear:
 def unadjusted_contrast(metric: Metric, control: Moments, treatment: Moments) -> Contrast:
     """The metric in both arms as observed, with Welch's degrees of freedom."""
     arms = [_linearise((metric.outcome,), arm) for arm in (control, treatment)]
-    per_unit = [metric.unit_variance(arm.value[..., 0], arm.covariance[..., 0, 0]) for arm in arms]
+    # What a kind knows of its variance holds for a mean over units, not for sums over clusters.
+    per_unit = [
+        arm.covariance[..., 0, 0]
+        if metric.outcome.denominator
+        else metric.unit_variance(arm.value[..., 0], arm.covariance[..., 0, 0])
+        for arm in arms
+    ]
     none = np.zeros((*arms[0].n.shape, 1, 0))
     return _independent(metric, arms, [arm.value[..., 0] for arm in arms], per_unit, none)
 
@@ -145,13 +155,14 @@ def covariates_of(metric: Metric, moments: Moments) -> tuple[Quantity, ...]:
         for variable in quantity.variables:
             marker = Variable(variable.value, missing=True)
             if marker in moments.variables:
-                found.append(Quantity(marker))
+                found.append(Quantity(marker, SIZE if SIZE in moments.variables else None))
     return tuple(found)
 
 
 def _linearise(quantities: tuple[Quantity, ...], arm: Moments) -> _Linear:
     """The quantities of one arm, the metric's first; a covariate with a denominator of 0 explains nothing."""
     variables = tuple(dict.fromkeys(v for quantity in quantities for v in quantity.variables))
+    effective = arm.kish(SIZE) if SIZE in arm.variables else arm.n
     arm = arm.select(variables)
     value = np.empty((*arm.n.shape, len(quantities)))
     gradient = np.zeros((*arm.n.shape, len(quantities), len(variables)))
@@ -163,7 +174,7 @@ def _linearise(quantities: tuple[Quantity, ...], arm: Moments) -> _Linear:
         for j, column in enumerate(place):
             gradient[..., k, column] += np.where(empty, 0.0, slope[..., j])
     value = np.where((arm.n > 0)[..., None], value, np.nan)
-    return _Linear(arm.n, value, gradient @ arm.covariance @ np.swapaxes(gradient, -1, -2))
+    return _Linear(arm.n, effective, value, gradient @ arm.covariance @ np.swapaxes(gradient, -1, -2))
 
 
 def _pooled(metric: Metric, arms: list[_Linear], slope: Array, centre: Array) -> Contrast:
@@ -216,7 +227,7 @@ def _lin(arms: list[_Linear], centre: Array, share: float) -> Contrast:
     with np.errstate(divide="ignore", invalid="ignore"):
         covariance = whole.covariance / whole.n[..., None, None]
     own = [np.diagonal(part.covariance, axis1=-2, axis2=-1)[..., a] for a, part in enumerate(parts)]
-    return Contrast(values[0], values[1], covariance, arms[0].n, arms[1].n, _welch(own, [arm.n for arm in arms]), slope)
+    return Contrast(values[0], values[1], covariance, arms[0].n, arms[1].n, _welch(own, arms), slope)
 
 
 def _influence(arm: _Linear, which: int, slope: Array, values: list[Array], centre: Array, share: float) -> Moments:
@@ -246,15 +257,18 @@ def _independent(
     covariance[..., 0, 0], covariance[..., 1, 1] = variances
     dof = (
         np.full_like(values[0], np.inf)
-        if metric.pivot == "normal"
-        else _welch([v * arm.n for v, arm in zip(variances, arms, strict=True)], [arm.n for arm in arms])
+        if metric.pivot == "normal" and metric.outcome.denominator is None
+        else _welch([v * arm.n for v, arm in zip(variances, arms, strict=True)], arms)
     )
     return Contrast(values[0], values[1], covariance, arms[0].n, arms[1].n, dof, slope)
 
 
-def _welch(per_unit: list[Array], n: list[Array]) -> Array:
-    """Welch–Satterthwaite degrees of freedom; nan where an arm has fewer than two units or nothing varies."""
+def _welch(per_unit: list[Array], arms: list[_Linear]) -> Array:
+    """Welch–Satterthwaite degrees of freedom; nan where an arm has fewer than two units or nothing varies.
+
+    A variance from clusters of unequal size is known as well as one from their effective number.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
-        a, b = (variance / units for variance, units in zip(per_unit, n, strict=True))
-        dof: Array = (a + b) ** 2 / (a**2 / (n[0] - 1) + b**2 / (n[1] - 1))
+        a, b = (variance / arm.n for variance, arm in zip(per_unit, arms, strict=True))
+        dof: Array = (a + b) ** 2 / (a**2 / (arms[0].effective - 1) + b**2 / (arms[1].effective - 1))
     return dof

@@ -101,16 +101,12 @@ def effective_units(metric: Metric, arm: Moments, nonnegative: frozenset[Variabl
     (sum x)² / (sum x²), for both parts of a ratio; all units where values can be negative.
     """
     least = np.asarray(arm.n, float)
-    if metric.binary:
+    if metric.binary and metric.outcome.denominator is None:
         share = arm.select(metric.outcome.variables).mean[..., 0]
         return np.asarray(np.minimum(share, 1 - share) * least)
     for variable in metric.outcome.variables:
         if variable in nonnegative:
-            one = arm.select((variable,))
-            square = one.n * np.square(one.mean[..., 0])
-            with np.errstate(divide="ignore", invalid="ignore"):
-                kish = one.n * square / (square + one.cross[..., 0, 0])
-            least = np.fmin(least, np.where(one.mean[..., 0] == 0, 0.0, kish))
+            least = np.fmin(least, arm.kish(variable))
     return least
 
 

@@ -88,6 +88,13 @@ class Moments:
         k = np.array([place[variable] for variable in variables])
         return Moments(variables, self.n, self.mean[..., k], self.cross[..., k[:, None], k[None, :]])
 
+    def kish(self, variable: Variable) -> Array:
+        """Kish's effective number of units that carry a variable, (sum x)² / (sum x²), shape (...); 0 without any."""
+        one = self.select((variable,))
+        square = one.n * np.square(one.mean[..., 0])
+        whole = square + one.cross[..., 0, 0]
+        return np.asarray(np.divide(one.n * square, whole, out=np.zeros_like(whole), where=square > 0))
+
     @property
     def covariance(self) -> Array:
         """Sample covariance with n - 1, shape (..., p, p); nan where n < 2."""

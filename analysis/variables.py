@@ -37,6 +37,8 @@ class Variable:
     @property
     def name(self) -> str:
         """A short unique label, such as `sum(revenue)` or `count(is_order=1) 14 days before`."""
+        if self == SIZE:
+            return "units"
         if self.aggregation is None:
             label = f"{self.value} missing" if self.missing else str(self.value)
         else:
@@ -50,3 +52,7 @@ class Variable:
                 f" capped at {self.cap.value:g}" if self.cap.value is not None else f" capped at q{self.cap.quantile:g}"
             )
         return label
+
+
+# 1 for every unit, so that its sum over a cluster is the cluster's size.
+SIZE = Variable(None)

@@ -4,13 +4,13 @@ A kind of metric is one file in this folder with one subclass of `Metric`; it sa
 which values are allowed, and which variance and pivot its mean has.
 """
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.variables import Aggregation, Variable
+from analysis.variables import SIZE, Aggregation, Variable
 
 Array = NDArray[np.float64]
 Role = Literal["primary", "guardrail", "secondary"]
@@ -34,7 +34,11 @@ class Quantity:
     @property
     def name(self) -> str:
         """Its variables' names, a ratio's with a stroke between."""
-        return " / ".join(variable.name for variable in self.variables)
+        return " / ".join(variable.name for variable in self.variables if variable != SIZE)
+
+    def over_clusters(self) -> "Quantity":
+        """The same of sums over clusters: a mean over units becomes their sum over their number."""
+        return self if self.denominator else Quantity(self.numerator, SIZE)
 
     def linearise(self, mean: Array) -> tuple[Array, Array]:
         """Point value and gradient of the quantity at the arm's means.
@@ -83,6 +87,11 @@ class Metric:
     def variables(self) -> tuple[Variable, ...]:
         """Every variable that the metric needs, outcome first."""
         return tuple(v for quantity in (self.outcome, *self.covariates) for v in quantity.variables)
+
+    def over_clusters(self) -> Self:
+        """The same metric where clusters were randomised, whose values are sums over their units."""
+        covariates = tuple(quantity.over_clusters() for quantity in self.covariates)
+        return replace(self, outcome=self.outcome.over_clusters(), covariates=covariates)
 
     @staticmethod
     def unit_variance(value: Array, variance: Array) -> Array:
