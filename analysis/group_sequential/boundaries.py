@@ -1,0 +1,117 @@
+"""Bounds of a group sequential design: what |z| must exceed at each look."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from analysis.errors import AnalysisError
+from analysis.group_sequential.spending import Spending
+from analysis.group_sequential.walk import REACH, Walk
+from analysis.metrics.metric import Array
+
+# A look that is given less error than this keeps the bound that it would have alone, which is never too low.
+NEXT_TO_NOTHING, LEAST = 1e-40, 1e-300
+FARTHEST = -special.ndtri(NEXT_TO_NOTHING)
+# Information must grow by this share to be new: the same data cannot be analysed as if they were more.
+NEW = 1e-4
+
+
+def boundaries(
+    information: ArrayLike, alpha: float, spending: Spending, *, time: ArrayLike | None = None, sides: int = 2
+) -> Array:
+    """Bounds of z at each look, so that all looks together err with probability `alpha` at most.
+
+    Args:
+        information: of each look, shape (K,), of any unit: only its ratios count.
+        alpha: error of the whole design; with two sides each spends `spending` of alpha / 2, a symmetric design.
+        time: spending time of each look, shape (K,), 1 at the planned end; the information where not given.
+        sides: 2 (|z| above the bound) or 1 (z above the bound).
+
+    Returns:
+        Shape (K,), always finite. A look that has next to no error to spend is bounded by the quantile of that
+        error, at most 37.05 (that of 1e-300), and later looks spend what it leaves. nan where there is no analysis:
+        where time is nan or has not passed since the last analysis (as after the end, when all is spent), and
+        where information is 0 or has fallen below an earlier look's. A look that only repeats the information
+        of the one before (a gain below 0.01 %) spends what time has added on the same data: its bound is the one
+        that the look before would have had, had it been so late.
+
+    Raises:
+        AnalysisError: for alpha outside (0, 1], sides other than 1 and 2, or shapes that differ.
+
+    Source: Lan and DeMets 1983; Jennison and Turnbull 2000, sections 7.2 and 19.2.
+    """
+    if not 0 < alpha <= 1 or sides not in (1, 2):
+        raise AnalysisError(f"alpha is {alpha:g} and sides {sides}; use alpha in (0, 1] and sides 1 or 2")
+    info = np.asarray(information, float)
+    times = info if time is None else np.asarray(time, float)
+    if info.ndim != 1 or info.shape != times.shape:
+        raise AnalysisError(f"information has shape {info.shape} and time {times.shape}; both must be (looks,)")
+    return np.array(solved(tuple(info.tolist()), tuple(times.tolist()), (float(alpha),), spending, sides)[0])
+
+
+@lru_cache(maxsize=4096)
+def solved(
+    information: tuple[float, ...], time: tuple[float, ...], alphas: tuple[float, ...], spending: Spending, sides: int
+) -> Array:
+    """`boundaries` of many alphas at once, shape (alphas, looks), read-only."""
+    info, level = np.array(information), np.array(alphas)
+    looks = analyses(information, time)
+    bounds = np.full((len(level), len(info)), np.nan)
+    used = info[looks]
+    spent = spending.spent(np.array(time)[looks], level[:, None] / sides)
+    alone = -special.ndtri(np.maximum(np.diff(spent, axis=1, prepend=0.0), LEAST))
+    walk, base, upper = Walk.start(len(level)), np.zeros(len(level)), np.zeros(len(level))
+    now = 0.0
+    for j, k in enumerate(looks):
+        if used[j] > now * (1 + NEW):
+            if j:
+                # Walks beyond these ends have next to no part in what later looks add.
+                highest = np.max(np.where(alone[:, j:] < FARTHEST, alone[:, j:], 0.0) / np.sqrt(used[j:]), axis=1)
+                reach = REACH * np.sqrt(now)
+                lower = None if sides == 2 else np.full(len(level), -reach)
+                walk = walk.advance(lower, np.minimum(upper, highest * now + reach), now, used[j])
+                base = spent[:, j - 1]
+            now = used[j]
+        target = np.maximum(spent[:, j] - base, LEAST)
+        upper = _bound(walk, target, now)
+        if sides == 2:
+            upper = np.maximum(upper, 0.0)
+        bounds[:, k] = upper / np.sqrt(now)
+    bounds.flags.writeable = False
+    return bounds
+
+
+def analyses(information: tuple[float, ...], time: tuple[float, ...]) -> NDArray[np.int_]:
+    """The looks that are analyses: time has passed, and information is not below what has been."""
+    most, latest, looks = 0.0, 0.0, []
+    for k, (one, when) in enumerate(zip(information, np.minimum(time, 1.0), strict=True)):
+        if one > 0 and one >= most and np.isfinite(one) and when > latest:
+            most, latest = one, when
+            looks.append(k)
+    return np.array(looks, int)
+
+
+def _bound(walk: Walk, target: Array, information: float) -> Array:
+    """The score (rows,) above which a walk is with chance `target`.
+
+    The logarithm of the chance is concave (a normal walk that is stopped outside an interval is log-concave), so
+    that Newton's steps from above never pass the root.
+    """
+    bound = -special.ndtri(target) * np.sqrt(information)
+    solve = target > NEXT_TO_NOTHING
+    if walk.information == 0 or not solve.any():
+        return np.asarray(bound)
+    walk = Walk(walk.information, walk.nodes[solve], walk.mass[solve])
+    at, want = bound[solve], target[solve]
+    for _ in range(50):
+        above = walk.above(at, information)
+        step = above * np.log(above / want) / walk.density(at[:, None], information)[:, 0]
+        at = at + step
+        if np.max(np.abs(step)) <= 1e-13 * np.sqrt(information):
+            break
+    bound[solve] = at
+    return np.asarray(bound)
