@@ -13,10 +13,10 @@ import numpy as np
 from analysis.collected import Collected
 from analysis.effects import covariates_of, unadjusted_contrast
 from analysis.experiment import Experiment
-from analysis.intervals import IntervalRule
 from analysis.metrics import KINDS
 from analysis.metrics.metric import Array
 from analysis.readout import Check, Verdict
+from analysis.rules import Rules
 from analysis.sample_ratio import fixed_p_value, sequential_p_value
 
 SAMPLE_RATIO_FIXED = 0.001
@@ -28,14 +28,14 @@ CROSSOVER_WARN, CROSSOVER_FAIL = 0.01, 0.10
 BALANCE_FAIL, BALANCE_WARN = 0.001, 0.01
 STALE = timedelta(hours=48)
 # A confidence sequence and Welch's t lean on the central limit theorem: below these they are a promise, not a proof.
-ENOUGH_UNITS = {"confidence_sequence": 500, "fixed": 100}
-ENOUGH_EVENTS = {"confidence_sequence": 50, "fixed": 10}
+ENOUGH_UNITS = {"confidence_sequence": 500, "group_sequential": 500, "fixed": 100, "bayesian": 100}
+ENOUGH_EVENTS = {"confidence_sequence": 50, "group_sequential": 50, "fixed": 10, "bayesian": 10}
 
 
 def run_checks(
-    experiment: Experiment, collected: Collected, rules: dict[str, IntervalRule], now: datetime | None
+    experiment: Experiment, collected: Collected, rules: Rules, now: datetime | None
 ) -> list[tuple[Check, ...]]:
-    """The checks of every look, oldest first. `rules` gives each treatment arm's interval rule."""
+    """The checks of every look, oldest first. `rules` are those of the experiment."""
     units = collected.moments.n[:, 0, :]
     shares = np.array([experiment.shares[arm] for arm in collected.arms])
     columns = [_sample_ratio(units, shares)]
@@ -116,7 +116,7 @@ def _loss_p_values(crossed: Array, shares: Array) -> Array:
     return np.nan_to_num(fixed_p_value(crossed, shares), nan=1.0)
 
 
-def _balance(experiment: Experiment, collected: Collected, rules: dict[str, IntervalRule]) -> list[Check]:
+def _balance(experiment: Experiment, collected: Collected, rules: Rules) -> list[Check]:
     """The covariate that differs most between arms before exposure, corrected for how many were compared."""
     covariates = {
         quantity: metric for metric in experiment.metrics for quantity in covariates_of(metric, collected.moments)
@@ -131,7 +131,7 @@ def _balance(experiment: Experiment, collected: Collected, rules: dict[str, Inte
             with np.errstate(divide="ignore", invalid="ignore"):
                 z = contrast.difference / contrast.standard_error
             zs.append(z)
-            ps.append(rules[arm].p_value(z, contrast.n_control + contrast.n_treatment, contrast.dof))
+            ps.append(rules.at_any_look(arm).p_value(z, contrast.n_control + contrast.n_treatment, contrast.dof))
             names.append(name)
     if not zs:
         return []

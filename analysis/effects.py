@@ -5,9 +5,11 @@ Everything here works over any leading cells at once (looks, segments); nothing 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.metrics import Metric, Quantity
 from analysis.metrics.metric import Array
@@ -30,6 +32,7 @@ class Contrast:
         n_control, n_treatment: units, shape (...).
         dof: Welch's degrees of freedom, shape (...); inf for a normal pivot.
         slopes: of the covariates, shape (..., 1, k) for one pooled slope or (..., 2, k), control first; k may be 0.
+        refused: why a cell has no value, shape (...), None where it has one; None where that goes without saying.
     """
 
     control: Array
@@ -39,6 +42,12 @@ class Contrast:
     n_treatment: Array
     dof: Array
     slopes: Array
+    refused: NDArray[np.object_] | None = None
+
+    def __getitem__(self, cells: Any) -> Contrast:
+        """The contrast of some cells, indexed like an array over the leading axes."""
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Contrast(**{name: None if value is None else value[cells] for name, value in values.items()})
 
     @property
     def difference(self) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import cast
 
 import numpy as np
@@ -30,7 +31,7 @@ class Estimates:
     def __init__(
         self, contrast: Contrast, rule: IntervalRule, alpha: float, thin: NDArray[np.bool_] | None = None
     ) -> None:
-        self.contrast, self.rule, self.difference = contrast, rule, contrast.difference
+        self.contrast, self.rule, self.alpha, self.difference = contrast, rule, alpha, contrast.difference
         error = contrast.standard_error
         self.error = np.where(error > 0, error, np.nan)
         self.thin = np.zeros(error.shape, bool) if thin is None else thin
@@ -38,11 +39,17 @@ class Estimates:
         self.critical = np.where(self.thin, np.nan, rule.critical(alpha, units, contrast.dof))
         self.half = self.critical * self.error
         with np.errstate(divide="ignore", invalid="ignore"):
-            p = rule.p_value(self.difference / self.error, units, contrast.dof)
-            self.p = np.where(np.isfinite(self.half), p, np.nan)
             self.lift = self.difference / np.abs(contrast.control)
         self.lift_error = np.where(np.isnan(self.error), np.nan, contrast.relative_standard_error)
         self.lower, self.upper = fieller(contrast.control, contrast.treatment, contrast.covariance, self.critical)
+
+    @cached_property
+    def p(self) -> Array:
+        """Two-sided p-values of no difference; nan where there is no interval."""
+        units = self.contrast.n_control + self.contrast.n_treatment
+        with np.errstate(divide="ignore", invalid="ignore"):
+            p = self.rule.p_value(self.difference / self.error, units, self.contrast.dof)
+        return np.where(np.isfinite(self.half), p, np.nan)
 
     def absolute(self, cell: Cell) -> Estimate:
         """The difference, in the metric's unit."""
@@ -59,6 +66,13 @@ class Estimates:
             reason = "the control value is not clearly different from 0, so the lift has no bounds"
         ends = (None, None) if np.isnan(self.half[cell]) else (number(self.lower[cell]), number(self.upper[cell]))
         return Estimate(number(self.lift[cell]), number(self.lift_error[cell]), *ends, reason)
+
+    def lift_ends(self, alpha: float) -> tuple[Array, Array]:
+        """Both ends of the lift's interval among all units at another level, shape (looks,)."""
+        units = self.contrast.n_control + self.contrast.n_treatment
+        critical = np.where(self.thin, np.nan, self.rule.critical(alpha, units, self.contrast.dof))[:, 0]
+        contrast = self.contrast
+        return fieller(contrast.control[:, 0], contrast.treatment[:, 0], contrast.covariance[:, 0], critical)
 
     def p_value(self, cell: Cell) -> float | None:
         """Two-sided p-value of no difference."""
@@ -85,6 +99,8 @@ class Estimates:
         for n, side in ((contrast.n_control[cell], "control"), (contrast.n_treatment[cell], "treatment")):
             if n < 2:
                 return f"{side} has {n:.0f} unit{'' if n == 1 else 's'}; an interval needs 2 or more"
+        if contrast.refused is not None and contrast.refused[cell]:
+            return str(contrast.refused[cell])
         if np.isnan(self.difference[cell]):
             return "the denominator is 0, or an arm has too few units for a slope of its own"
         if np.isnan(contrast.covariance[cell]).any():

@@ -10,32 +10,32 @@ import numpy as np
 from analysis.checks import run_checks
 from analysis.collected import Collected
 from analysis.decision import decide
-from analysis.effects import Contrast, lin_contrast, pooled_contrast, pooled_slope, unadjusted_contrast
-from analysis.estimates import Cell, Estimates, number, thin_cells
+from analysis.effects import Contrast
+from analysis.estimates import Cell, number
 from analysis.experiment import Experiment
-from analysis.intervals import ConfidenceSequence, FixedHorizon, IntervalRule
+from analysis.families import families
 from analysis.metrics import Metric
 from analysis.metrics.metric import Array
-from analysis.moments import Moments
 from analysis.readout import (
     Adjustment,
-    Alternative,
     Arms,
     Design,
     Effect,
     EffectPair,
+    Family,
     Interval,
     Look,
     MetricPlan,
     Readout,
     Split,
 )
+from analysis.rules import Rules
 from analysis.sample_ratio import fixed_p_value
+from analysis.segments import interactions
+from analysis.series import Series
 
 if TYPE_CHECKING:
     from store import Workspace
-
-FIXED = FixedHorizon()
 
 
 def read(experiment: Experiment, workspace: Workspace | None = None, *, now: datetime | None = None) -> Readout:
@@ -51,16 +51,29 @@ def read(experiment: Experiment, workspace: Workspace | None = None, *, now: dat
 
 def read_collected(experiment: Experiment, collected: Collected, *, now: datetime | None = None) -> Readout:
     """The readout from what one scan returned; arithmetic on Moments only."""
-    rules = {arm: _rule(experiment, arm, experiment.alpha) for arm in experiment.arms[1:]}
+    rules = Rules(experiment, collected)
+    series = [
+        Series(experiment, collected, metric, a, rules)
+        for metric in experiment.metrics
+        for a in range(1, len(experiment.arms))
+    ]
+    judged = families(series)
     looks: list[list[Effect]] = [[] for _ in collected.looks]
-    for metric in experiment.metrics:
-        for a, arm in enumerate(collected.arms[1:], start=1):
-            for k, effects in enumerate(_effects(experiment, collected, metric, a, rules[arm])):
-                looks[k].extend(effects)
+    for place, one in enumerate(series):
+        for k, effects in enumerate(_effects(collected, one, judged.get(place))):
+            looks[k].extend(effects)
     checks = run_checks(experiment, collected, rules, now)
     units = collected.moments.n[:, 0, :]
+    differing = interactions(collected, series)
     done = tuple(
-        Look(label, _by_arm(collected, units[k]), checks[k], tuple(looks[k]), _splits(experiment, collected, k))
+        Look(
+            label,
+            _by_arm(collected, units[k]),
+            checks[k],
+            tuple(looks[k]),
+            _splits(experiment, collected, k),
+            differing[k],
+        )
         for k, label in enumerate(collected.labels)
     )
     return Readout(experiment.id, _design(experiment), done, decide(experiment, collected, done))
@@ -83,33 +96,13 @@ def _splits(experiment: Experiment, collected: Collected, k: int) -> tuple[Split
     )
 
 
-def _rule(experiment: Experiment, arm: str, alpha: float) -> IntervalRule:
-    """The rule for one treatment arm against control; a sequence is tuned to the units planned for the two."""
-    if experiment.inference == "fixed" or experiment.planned_units is None:
-        return FIXED
-    pair = experiment.shares[arm] + experiment.shares[experiment.control]
-    planned = experiment.planned_units * pair / sum(experiment.shares.values())
-    return ConfidenceSequence(planned, alpha)
-
-
-def _effects(
-    experiment: Experiment, collected: Collected, metric: Metric, a: int, rule: IntervalRule
-) -> list[list[Effect]]:
-    """The effects of one metric and treatment arm: for each look, overall first and then each segment."""
-    arm = collected.arms[a]
-    control, treatment = collected.moments[:, :, 0], collected.moments[:, :, a]
-    plain = unadjusted_contrast(metric, control, treatment)
-    share = experiment.shares[arm] / (experiment.shares[arm] + experiment.shares[experiment.control])
-    used = _adjusted(experiment, metric, share, control, treatment) if metric.covariates else plain
-    alpha, segments = experiment.alpha, len(collected.segments) - 1
-    sequential = rule.kind != FIXED.kind
-    thin = thin_cells(metric, control, treatment, share, collected.nonnegative) if sequential else None
-    main, raw = Estimates(used, rule, alpha, thin), Estimates(plain, rule, alpha, thin)
-    fixed = Estimates(used, FIXED, alpha, thin) if sequential else None
-    narrow = alpha / max(1, segments)
-    together = Estimates(used, _rule(experiment, arm, narrow), narrow, thin) if segments else None
-    readings = main.readings(metric)
-    interval = Interval(rule.kind, 1 - alpha)
+def _effects(collected: Collected, series: Series, family: list[Family] | None) -> list[list[Effect]]:
+    """The effects of one series: for each look, overall first and then each segment."""
+    experiment, metric, plain, used = series.experiment, series.metric, series.plain, series.used
+    main, raw, together = series.main, series.raw, series.together
+    readings, alternatives, posteriors = main.readings(metric), series.alternatives(), series.posteriors()
+    stopped = series.stopped()
+    interval = Interval(series.kind, 1 - experiment.alpha)
     with np.errstate(divide="ignore", invalid="ignore"):
         saved = 1 - np.square(used.standard_error / plain.standard_error)
 
@@ -118,7 +111,7 @@ def _effects(
         return Effect(
             metric=metric.id,
             role=metric.role,
-            arm=arm,
+            arm=series.arm,
             control=collected.arms[0],
             segment=collected.segments[cell[1]],
             n=Arms(int(plain.n_control[cell]), int(plain.n_treatment[cell])),
@@ -127,15 +120,18 @@ def _effects(
             absolute=absolute,
             relative=relative,
             unadjusted=EffectPair(raw.absolute(cell), raw.relative(cell))
-            if used is not plain
+            if raw is not main
             else EffectPair(absolute, relative),
             p_value=main.p_value(cell),
             interval=interval,
             variance_reduction=number(saved[cell]) if metric.covariates else None,
             reading=readings[cell[0]][cell[1]],
-            alternatives=(Alternative(fixed.rule.kind, fixed.relative(cell), fixed.p_value(cell)),)
-            if fixed and overall
-            else (),
+            covariance=_covariance(used, cell),
+            dof=number(used.dof[cell]),
+            alternatives=alternatives[cell[0]] if overall else (),
+            family=family[cell[0]] if family and overall else None,
+            posterior=posteriors[cell[0]] if overall else None,
+            stopped=stopped if stopped and overall and cell[0] >= stopped.look else None,
             simultaneous=together.relative(cell) if together and not overall else None,
             reason=absolute.reason or relative.reason,
         )
@@ -144,12 +140,10 @@ def _effects(
     return [[effect((k, s)) for s in range(groups)] for k in range(looks)]
 
 
-def _adjusted(experiment: Experiment, metric: Metric, share: float, control: Moments, treatment: Moments) -> Contrast:
-    """The contrast over (looks, segments) with covariates; pooled slopes come from all units of the look."""
-    if experiment.adjustment == "lin":
-        return lin_contrast(metric, control, treatment, share)
-    whole = pooled_slope(metric, control[:, :1], treatment[:, :1])
-    return pooled_contrast(metric, control, treatment, np.broadcast_to(whole, (*control.n.shape, whole.shape[-1])))
+def _covariance(used: Contrast, cell: Cell) -> tuple[float, ...] | None:
+    matrix = used.covariance[cell]
+    three = (float(matrix[0, 0]), float(matrix[1, 1]), float(matrix[0, 1]))
+    return three if np.isfinite(three).all() else None
 
 
 def _adjustment(experiment: Experiment, metric: Metric, used: Contrast, cell: Cell) -> Adjustment:
@@ -188,4 +182,6 @@ def _design(experiment: Experiment) -> Design:
         owner=experiment.owner,
         description=experiment.description,
         source=experiment.source.kind,
+        group_sequential=experiment.group_sequential,
+        prior=experiment.prior,
     )

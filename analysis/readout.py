@@ -74,7 +74,6 @@ class Alternative:
 
     kind: str
     relative: Estimate
-    p_value: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,75 @@
+"""The Bayesian counterpart of estimates: credible intervals from a normal prior on the lift."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+
+from analysis import bayes
+from analysis.effects import Contrast
+from analysis.estimates import Cell, number
+from analysis.metrics import Metric
+from analysis.readout import Estimate, Posterior, Prior, Reading
+
+
+class CredibleEstimates:
+    """A contrast under a prior, as arrays over (looks, segments); the estimates are posterior means."""
+
+    def __init__(self, contrast: Contrast, prior: Prior, alpha: float) -> None:
+        self.contrast, self.alpha = contrast, alpha
+        base = np.abs(contrast.control)
+        error = np.where(contrast.standard_error > 0, contrast.standard_error, np.nan)
+        belief = bayes.Prior(prior.mean, prior.standard_deviation)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            lift_error = np.where(np.isnan(error), np.nan, contrast.relative_standard_error)
+            self.lift = bayes.posterior(belief, contrast.difference / base, lift_error)
+            self.difference = bayes.posterior(belief.scaled(base), contrast.difference, error)
+
+    def absolute(self, cell: Cell) -> Estimate:
+        """The difference, in the metric's unit."""
+        return self._estimate(self.difference, cell)
+
+    def relative(self, cell: Cell) -> Estimate:
+        """The lift."""
+        return self._estimate(self.lift, cell)
+
+    def p_value(self, cell: Cell) -> None:
+        """A posterior has none."""
+        del cell
+
+    def readings(self, metric: Metric) -> list[list[Reading]]:
+        """What each cell says of the metric: clear where the credible interval is on one side."""
+        good = 1 if metric.direction == "increase" else -1
+        low, high = np.sort(good * np.stack(self.lift.interval(self.alpha)), axis=0)
+        read = np.select([np.isnan(low), low > 0, high < 0], ["unknown", "better", "worse"], "unclear")
+        if metric.role == "guardrail" and metric.margin is not None:
+            beyond = np.select(
+                [np.isnan(low), low > -metric.margin, high < -metric.margin],
+                ["unknown", "within_margin", "beyond_margin"],
+                "",
+            )
+            read = np.where(beyond != "", beyond, np.where(read == "worse", "worse", "unclear"))
+        return cast(list[list[Reading]], read.tolist())
+
+    def posteriors(self, metric: Metric) -> list[Posterior | None]:
+        """The posterior of the lift among all units, look by look; None where it cannot be known."""
+        good = 1 if metric.direction == "increase" else -1
+        lower, upper = self.lift.interval(self.alpha)
+        numbers = (
+            self.lift.mean,
+            self.lift.sd,
+            lower,
+            upper,
+            self.lift.chance_to_beat_control(good),
+            self.lift.loss_of_shipping(good),
+            self.lift.loss_of_keeping(good),
+        )
+        rows = np.stack([each[:, 0] for each in numbers], axis=-1)
+        return [Posterior(*row) if np.isfinite(row).all() else None for row in rows.tolist()]
+
+    def _estimate(self, belief: bayes.Posterior, cell: Cell) -> Estimate:
+        if not np.isfinite(belief.mean[cell]):
+            return Estimate(None, None, None, None, "the control value is 0, or an arm has too few units that differ")
+        lower, upper = belief.interval(self.alpha)
+        return Estimate(number(belief.mean[cell]), number(belief.sd[cell]), number(lower[cell]), number(upper[cell]))

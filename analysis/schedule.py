@@ -1,0 +1,65 @@
+"""When a group sequential design looks: the spending time of every look, by how many of the planned units are in."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from analysis.collected import Collected
+from analysis.experiment import Experiment
+from analysis.metrics.metric import Array
+from analysis.readout import GroupSequentialPlan
+
+
+def enrolled(collected: Collected) -> Array:
+    """Units that came by each look, those seen in two arms included, shape (looks,)."""
+    return np.asarray((collected.moments.n[:, 0, :] + collected.crossed).sum(axis=-1))
+
+
+def completed(experiment: Experiment, collected: Collected) -> Array:
+    """Units that came so long before each look that the longest window of a deciding metric has ended, shape (looks,).
+
+    Only they have given all the information that they will.
+    """
+    units, days = enrolled(collected), longest_window(experiment)
+    if not days or collected.looks[-1] is None:
+        return units
+    looks: Any = collected.looks
+    window = timedelta(days)
+    before = np.array([sum(earlier + window <= look for earlier in looks) for look in looks])
+    return np.where(before > 0, units[before - 1], 0.0)
+
+
+def longest_window(experiment: Experiment) -> float:
+    """Days until the last window of a deciding metric has ended; 0 without windows."""
+    deciding = [metric for metric in experiment.metrics if metric.role != "secondary"]
+    return max((v.days or 0.0 for metric in deciding for v in metric.outcome.variables), default=0.0)
+
+
+def spending_time(experiment: Experiment, collected: Collected, plan: GroupSequentialPlan) -> Array:
+    """Spending time of each look in (0, 1], nan where the plan has no analysis, shape (looks,).
+
+    A planned analysis is the first look at which its share of the planned units is in. All error is spent at the first
+    look that has the planned units, and at the first after the end date if that comes before.
+    """
+    assert experiment.planned_units is not None
+    time = completed(experiment, collected) / experiment.planned_units
+    final = np.flatnonzero(np.asarray(time >= 1, bool) | _after_end(experiment, collected))
+    last = int(final[0]) if len(final) else len(time)
+    if plan.looks:
+        due = np.searchsorted(np.array(plan.looks), time, side="right")
+        analysed = np.diff(due, prepend=0) > 0
+    else:
+        analysed = np.diff(time, prepend=0.0) > 0
+    position = np.arange(len(time))
+    return np.where(position == last, 1.0, np.where(analysed & (position < last), time, np.nan))
+
+
+def _after_end(experiment: Experiment, collected: Collected) -> Array:
+    """Which looks come when every window of the units that came before the end date has ended."""
+    if experiment.end is None:
+        return np.zeros(len(collected.looks), bool)
+    wait = timedelta(longest_window(experiment))
+    return np.array([isinstance(look, datetime) and (look - wait).date() >= experiment.end for look in collected.looks])

@@ -1,0 +1,97 @@
+"""Segments: whether the effect differs between them at all, and intervals for those that a reader picked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+
+from analysis.collected import Collected
+from analysis.effects import Contrast
+from analysis.errors import AnalysisError
+from analysis.estimates import Estimates, number
+from analysis.interaction import interaction_p_value
+from analysis.intervals import ConfidenceSequence, FixedHorizon
+from analysis.metrics.metric import Array
+from analysis.multiplicity import holm, selected_alpha
+from analysis.readout import Effect, Estimate, Interaction, Readout, Segment
+from analysis.series import Series
+
+
+def interactions(collected: Collected, series: list[Series]) -> list[tuple[Interaction, ...]]:
+    """One test of each dimension for each series, look by look; a Bayesian readout has none."""
+    places: dict[str, list[int]] = {}
+    for place, segment in enumerate(collected.segments):
+        if segment is not None:
+            places.setdefault(segment.dimension, []).append(place)
+    looks: list[list[Interaction]] = [[] for _ in collected.looks]
+    for one in series if places else []:
+        if one.kind == "bayesian":
+            continue
+        p = np.stack([_interaction(one, levels) for levels in places.values()], axis=-1)
+        adjusted = holm(p)
+        for k, found in enumerate(looks):
+            for d, dimension in enumerate(places):
+                row = number(p[k, d]), number(adjusted[k, d])
+                found.append(Interaction(one.metric.id, one.arm, dimension, *row))
+    return [tuple(found) for found in looks]
+
+
+def _interaction(one: Series, levels: list[int]) -> Array:
+    tested, used = one.tested, one.used[:, levels]
+    readable = np.isfinite(tested.half[:, levels])
+    errors = np.where(readable, tested.lift_error[:, levels], np.nan)
+    units = used.n_control + used.n_treatment
+    return interaction_p_value(tested.lift[:, levels], errors, units, used.dof, tested.rule)
+
+
+def picked(readout: Readout, metric: str, arm: str, chosen: Collection[Segment]) -> list[tuple[Effect, Estimate]]:
+    """The lifts of the segments that a reader picked, at the decided look, with intervals that allow for the picking.
+
+    Of the intervals that are reported a share of alpha at most misses, on average, however the segments were picked: with a
+    confidence sequence also at any look. Under other rules the segments' confidence sequences are used where the plan says
+    how many units were meant to come, and intervals for one look where not.
+
+    Raises:
+        AnalysisError: if a segment is not in the readout.
+
+    Source: Xu, Wang and Ramdas, arXiv 2203.12572 (e-BY).
+    """
+    effects = [
+        effect
+        for effect in readout.decided.effects
+        if effect.metric == metric and effect.arm == arm and effect.segment is not None
+    ]
+    found = [effect for effect in effects if effect.segment in chosen]
+    if len(found) < len(chosen):
+        raise AnalysisError(f"{metric}: {len(chosen) - len(found)} of the picked segments are not in the readout.")
+    if not found:
+        return []
+    alpha = selected_alpha(readout.design.alpha, len(found), len(effects))
+    return [(effect, _reread(readout, effect, alpha)) for effect in found]
+
+
+def _reread(readout: Readout, effect: Effect, alpha: float) -> Estimate:
+    """The effect's lift at another level, from what the readout keeps of it."""
+    means = effect.adjustment.means if effect.adjustment else effect.means
+    if effect.covariance is None or effect.relative.lower is None or means.control is None or means.treatment is None:
+        return effect.relative
+    design = readout.design
+    v_c, v_t, v_ct = effect.covariance
+    one = Contrast(
+        np.array([[means.control]]),
+        np.array([[means.treatment]]),
+        np.array([[[[v_c, v_ct], [v_ct, v_t]]]]),
+        np.array([[float(effect.n.control or 0)]]),
+        np.array([[float(effect.n.treatment or 0)]]),
+        np.array([[np.inf if effect.dof is None else effect.dof]]),
+        np.zeros((1, 1, 1, 0)),
+    )
+    sequential = design.inference != "fixed" and design.planned_units
+    pair = design.shares[effect.arm] + design.shares[design.control]
+    rule = (
+        ConfidenceSequence(design.planned_units * pair / sum(design.shares.values()), alpha)
+        if sequential and design.planned_units
+        else FixedHorizon()
+    )
+    return Estimates(one, rule, alpha).relative((0, 0))

@@ -1,0 +1,80 @@
+"""One metric and treatment arm over all looks and segments: its contrasts, and what each rule says of them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from analysis.collected import Collected
+from analysis.credible import CredibleEstimates
+from analysis.contrasts import contrast_of
+from analysis.effects import Contrast, lin_contrast, pooled_contrast, pooled_slope
+from analysis.estimates import Estimates, thin_cells
+from analysis.experiment import Experiment
+from analysis.metrics import Metric
+from analysis.moments import Moments
+from analysis.readout import Alternative, Posterior, Stopped
+from analysis.rules import FIXED, Rules
+
+
+class Series:
+    """The numbers of one metric in one treatment arm; arrays are over (looks, segments), all units first."""
+
+    def __init__(self, experiment: Experiment, collected: Collected, metric: Metric, a: int, rules: Rules) -> None:
+        self.experiment, self.metric, self.arm = experiment, metric, collected.arms[a]
+        control, treatment = collected.moments[:, :, 0], collected.moments[:, :, a]
+        self.plain = contrast_of(metric, collected, a)
+        self.share = experiment.shares[self.arm] / (experiment.shares[self.arm] + experiment.shares[experiment.control])
+        self.used = _adjusted(experiment, metric, self.share, control, treatment) if metric.covariates else self.plain
+        self._thin = thin_cells(metric, control, treatment, self.share, collected.nonnegative)
+        self.rules = rules.of(self.arm, metric, self.used)
+        self.kind = experiment.inference
+        self.main = self._main(self.used)
+        self.raw = self._main(self.plain) if self.used is not self.plain else self.main
+
+    def under(self, kind: str, alpha: float | None = None, used: Contrast | None = None) -> Estimates:
+        """What the rule `kind` says at a level; cells that are too thin to peek at have no interval under a sequence."""
+        alpha = self.experiment.alpha if alpha is None else alpha
+        peeking = self.experiment.inference not in ("fixed", "bayesian")
+        used = used or self.used
+        thin = self._thin[:, : used.difference.shape[1]] if peeking else None
+        return Estimates(used, self.rules[kind](alpha), alpha, thin)
+
+    @cached_property
+    def tested(self) -> Estimates:
+        """What p-values and families rest on: the readout's own rule; for a Bayesian one there is none."""
+        return self.under(self.kind)
+
+    @cached_property
+    def together(self) -> Estimates | CredibleEstimates | None:
+        """All segments at once: the level divided by their number."""
+        segments = self.plain.difference.shape[1] - 1
+        return self._main(self.used, self.experiment.alpha / segments) if segments else None
+
+    def alternatives(self) -> list[tuple[Alternative, ...]]:
+        """What the other rules say of all units, look by look."""
+        others = [self.under(kind, used=self.used[:, :1]) for kind in self.rules if kind != self.kind]
+        looks = range(len(self.plain.difference))
+        return [tuple(Alternative(e.rule.kind, e.relative((k, 0))) for e in others) for k in looks]
+
+    def stopped(self) -> Stopped | None:
+        """Where a group sequential design stopped, among all units; None while it runs, and for other rules."""
+        return None
+
+    def posteriors(self) -> list[Posterior | None]:
+        """The posterior of the lift among all units, look by look."""
+        return CredibleEstimates(self.used, self.experiment.prior, self.experiment.alpha).posteriors(self.metric)
+
+    def _main(self, contrast: Contrast, alpha: float | None = None) -> Estimates | CredibleEstimates:
+        if self.kind == "bayesian":
+            return CredibleEstimates(contrast, self.experiment.prior, alpha or self.experiment.alpha)
+        return self.under(self.kind, alpha, contrast)
+
+
+def _adjusted(experiment: Experiment, metric: Metric, share: float, control: Moments, treatment: Moments) -> Contrast:
+    """The contrast over (looks, segments) with covariates; pooled slopes come from all units of the look."""
+    if experiment.adjustment == "lin":
+        return lin_contrast(metric, control, treatment, share)
+    whole = pooled_slope(metric, control[:, :1], treatment[:, :1])
+    return pooled_contrast(metric, control, treatment, np.broadcast_to(whole, (*control.n.shape, whole.shape[-1])))
