@@ -15,12 +15,14 @@ from analysis.metrics import Metric
 from analysis.plan_parser import USUAL_WINDOW, PastWindow, parse_past_window
 from analysis.readout import GroupSequentialPlan, Prior
 from analysis.toml_reader import Reader
-from analysis.variables import Variable
+from analysis.variables import SIZE, Variable
 
 Inference = Literal["confidence_sequence", "group_sequential", "fixed", "bayesian"]
 Adjustment = Literal["pooled", "lin"]
 INFERENCES: tuple[Inference, ...] = ("confidence_sequence", "group_sequential", "fixed", "bayesian")
 ADJUSTMENTS: tuple[Adjustment, ...] = ("pooled", "lin")
+Crossovers = Literal["exclude", "first"]
+CROSSOVERS: tuple[Crossovers, ...] = ("exclude", "first")
 # Rules that need the number of units planned before the start, and what for.
 PLANNED = {
     "confidence_sequence": "a confidence sequence is tuned to",
@@ -52,7 +54,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
-    """The design of one experiment. `shares` maps each arm to its planned weight, control included."""
+    """The design of one experiment. `shares` maps each arm to its planned weight, control included.
+
+    Where `cluster` names the column that was randomised, `metrics` are ratios of sums over clusters, and clusters are
+    what is planned and counted. `crossovers` says whether those seen in two arms are left out or stay in their first.
+    """
 
     id: str
     name: str
@@ -68,6 +74,8 @@ class Experiment:
     metrics: tuple[Metric, ...]
     adjustment: Adjustment
     file: Path
+    cluster: str | None = None
+    crossovers: Crossovers = "exclude"
     group_sequential: GroupSequentialPlan | None = None
     prior: Prior = USUAL_PRIOR
     past: PastWindow = USUAL_WINDOW
@@ -82,8 +90,14 @@ class Experiment:
 
     @property
     def variables(self) -> tuple[Variable, ...]:
-        """The distinct variables of all metrics, in order of first use."""
-        return tuple(dict.fromkeys(v for metric in self.metrics for v in metric.variables))
+        """The distinct variables of all metrics, in order of first use; of clusters, their size first."""
+        size = (SIZE,) if self.cluster else ()
+        return tuple(dict.fromkeys((*size, *(v for metric in self.metrics for v in metric.variables))))
+
+    @property
+    def randomised(self) -> str:
+        """What was randomised, as a word for people."""
+        return "clusters" if self.cluster else "units"
 
     def error(self, table: str, key: str, problem: str) -> ExperimentError:
         """An error about this file that was found only once the data was seen."""
@@ -157,6 +171,7 @@ def _design(plan: Reader, source: Source, metrics: tuple[Metric, ...], methods: 
         )
     if inference != "group_sequential" and methods.group_sequential is not None:
         raise plan.error("inference", f"is {inference!r}, but there is a table [group_sequential]; leave one out.")
+    cluster = plan.text("cluster", '"the column that was randomised"', None)
     experiment = Experiment(
         id=id,
         name=plan.text("name", default=id.replace("_", " ")),
@@ -169,9 +184,11 @@ def _design(plan: Reader, source: Source, metrics: tuple[Metric, ...], methods: 
         planned_units=planned,
         segments=plan.names("segments", 'a list of columns, ["channel"]', []),
         source=source,
-        metrics=metrics,
+        metrics=tuple(metric.over_clusters() for metric in metrics) if cluster else metrics,
         adjustment=plan.choice("adjustment", ADJUSTMENTS, "pooled"),
         file=plan.file,
+        cluster=cluster,
+        crossovers=plan.choice("crossovers", CROSSOVERS, "exclude"),
         group_sequential=methods.group_sequential
         or (GroupSequentialPlan("obrien_fleming", None, ()) if inference == "group_sequential" else None),
         prior=methods.prior,
@@ -184,6 +201,12 @@ def _design(plan: Reader, source: Source, metrics: tuple[Metric, ...], methods: 
     for column in experiment.segments:
         if column in (experiment.unit, experiment.arm):
             raise plan.error("segments", f"{column!r} is the unit or arm column; name a column known before exposure.")
+    if cluster and source.kind == "moments":
+        raise plan.error("cluster", f"is {cluster!r}, but a moments source holds no rows to sum up; leave it out.")
+    if cluster in (experiment.unit, experiment.arm):
+        raise plan.error("cluster", f"{cluster!r} is the unit or arm column; name the column that holds many units.")
+    if experiment.crossovers == "first" and source.time is None:
+        raise plan.error("crossovers", 'is "first", but [source] has no times, so nobody knows which arm was first.')
     return experiment
 
 
