@@ -47,7 +47,8 @@ class Contrast:
     def __getitem__(self, cells: Any) -> Contrast:
         """The contrast of some cells, indexed like an array over the leading axes."""
         values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Contrast(**{name: None if value is None else value[cells] for name, value in values.items()})
+        parts: dict[str, Any] = {name: None if value is None else value[cells] for name, value in values.items()}
+        return Contrast(**parts)
 
     @property
     def difference(self) -> Array:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
+import numpy as np
+
 from analysis.collected import Collected
 from analysis.effects import Contrast
 from analysis.experiment import Experiment
+from analysis.group_sequential import GroupSequential, Spending
 from analysis.intervals import ConfidenceSequence, FixedHorizon, IntervalRule
 from analysis.metrics import Metric
 from analysis.readout import GroupSequentialPlan
@@ -24,13 +27,15 @@ class Rules:
     def __init__(self, experiment: Experiment, collected: Collected) -> None:
         self.experiment = experiment
         self.plan = experiment.group_sequential or DAILY
+        self.spending = Spending(self.plan.spending, self.plan.parameter)
         self.time = spending_time(experiment, collected, self.plan) if experiment.planned_units else None
 
     def of(self, arm: str, metric: Metric, used: Contrast) -> Mapping[str, Callable[[float], IntervalRule]]:
-        """By its word, a function from the level that is asked for to the rule; shapes of `used` are (looks, segments)."""
+        """By its word, a function from a level to the rule; cells of `used` are (looks, segments)."""
         rules: dict[str, Callable[[float], IntervalRule]] = {"fixed": lambda alpha: FIXED}
         if self.time is not None:
             rules["confidence_sequence"] = partial(ConfidenceSequence, self.planned_pair(arm))
+            rules["group_sequential"] = partial(self._group_sequential, metric, used)
         return rules
 
     def at_any_look(self, arm: str) -> IntervalRule:
@@ -43,3 +48,14 @@ class Rules:
         experiment = self.experiment
         pair = experiment.shares[arm] + experiment.shares[experiment.control]
         return (experiment.planned_units or 0) * pair / sum(experiment.shares.values())
+
+    def _group_sequential(self, metric: Metric, used: Contrast, alpha: float) -> GroupSequential:
+        """By units, or by information where the metric says what error was planned for the end."""
+        assert self.time is not None
+        if metric.planned_error is None:
+            return GroupSequential(tuple(self.time.tolist()), self.spending, alpha=alpha)
+        information = np.square(metric.planned_error / np.where(used.standard_error > 0, used.standard_error, np.nan))
+        known = np.nan_to_num(information[:, 0], nan=0.0)
+        spent = np.where(self.time == 1, 1.0, np.minimum(known, 1.0))
+        time = np.where(np.isnan(self.time) | (known == 0), np.nan, spent)
+        return GroupSequential(tuple(time.tolist()), self.spending, tuple(known.tolist()), alpha)

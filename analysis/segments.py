@@ -48,9 +48,9 @@ def _interaction(one: Series, levels: list[int]) -> Array:
 def picked(readout: Readout, metric: str, arm: str, chosen: Collection[Segment]) -> list[tuple[Effect, Estimate]]:
     """The lifts of the segments that a reader picked, at the decided look, with intervals that allow for the picking.
 
-    Of the intervals that are reported a share of alpha at most misses, on average, however the segments were picked: with a
-    confidence sequence also at any look. Under other rules the segments' confidence sequences are used where the plan says
-    how many units were meant to come, and intervals for one look where not.
+    Of the intervals that are reported a share of alpha at most misses, on average, however the segments were picked.
+    Where looks are many they are confidence sequences, so that this holds at any look; for a fixed horizon, and
+    without planned units, intervals for one look.
 
     Raises:
         AnalysisError: if a segment is not in the readout.

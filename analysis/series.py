@@ -7,15 +7,15 @@ from functools import cached_property
 import numpy as np
 
 from analysis.collected import Collected
-from analysis.credible import CredibleEstimates
 from analysis.contrasts import contrast_of
+from analysis.credible import CredibleEstimates
 from analysis.effects import Contrast, lin_contrast, pooled_contrast, pooled_slope
 from analysis.estimates import Estimates, thin_cells
 from analysis.experiment import Experiment
 from analysis.metrics import Metric
 from analysis.moments import Moments
 from analysis.readout import Alternative, Posterior, Stopped
-from analysis.rules import FIXED, Rules
+from analysis.rules import Rules
 
 
 class Series:
@@ -34,7 +34,7 @@ class Series:
         self.raw = self._main(self.plain) if self.used is not self.plain else self.main
 
     def under(self, kind: str, alpha: float | None = None, used: Contrast | None = None) -> Estimates:
-        """What the rule `kind` says at a level; cells that are too thin to peek at have no interval under a sequence."""
+        """What the rule `kind` says at a level; where one peeks, cells that are too thin have no interval."""
         alpha = self.experiment.alpha if alpha is None else alpha
         peeking = self.experiment.inference not in ("fixed", "bayesian")
         used = used or self.used
