@@ -133,8 +133,8 @@ def _warn_of_moved_units(workspace: Workspace, experiment: Experiment, text: str
     moved = moved_by_edit(registered.get(experiment.id, text), text, now, experiment.file)
     if moved:
         typer.echo(
-            f"{experiment.file}: {', '.join(moved)} changed while {experiment.id!r} runs, which moves units to other arms "
-            "or out of it. Put the old back, or start a new experiment with its own id.",
+            f"{experiment.file}: {', '.join(moved)} changed while {experiment.id!r} runs, which moves units to other "
+            "arms or out of it. Put the old back, or start a new experiment with its own id.",
             err=True,
         )
 
