@@ -1,5 +1,22 @@
 """The registry: what was decided, and all that was looked at, in SQLite or PostgreSQL."""
 
-from store.registry.records import AuditRecord, ExperimentRecord, LookRecord, Registry
+from store.registry.records import (
+    AuditRecord,
+    DecisionRecord,
+    ExperimentRecord,
+    LookRecord,
+    OutcomeRecord,
+    TrustRecord,
+)
+from store.registry.registry import VERDICTS, Registry
 
-__all__ = ["AuditRecord", "ExperimentRecord", "LookRecord", "Registry"]
+__all__ = [
+    "VERDICTS",
+    "AuditRecord",
+    "DecisionRecord",
+    "ExperimentRecord",
+    "LookRecord",
+    "OutcomeRecord",
+    "Registry",
+    "TrustRecord",
+]

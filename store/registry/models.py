@@ -66,18 +66,49 @@ class Look(Base):
     verdict: Mapped[str]
     readout: Mapped[str]
     lake_versions: Mapped[dict[str, int]]
+    segment_history: Mapped[str | None] = mapped_column(deferred=True)
 
 
 class Decision(Base):
+    """What a person decided on a look; kept for ever, as looks are."""
+
     __tablename__ = "decisions"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     experiment_id: Mapped[str] = mapped_column(ForeignKey("experiments.id"), index=True)
-    look_id: Mapped[int | None] = mapped_column(ForeignKey("looks.id"))
+    look_id: Mapped[int] = mapped_column(ForeignKey("looks.id"))
     verdict: Mapped[str]
     reason: Mapped[str]
+    override: Mapped[bool]
     decided_by: Mapped[str]
     decided_at: Mapped[datetime]
+
+
+class Outcome(Base):
+    """What became of a decision; kept for ever, as looks are."""
+
+    __tablename__ = "outcomes"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    decision_id: Mapped[int] = mapped_column(ForeignKey("decisions.id"), index=True)
+    what: Mapped[str]
+    look_id: Mapped[int | None] = mapped_column(ForeignKey("looks.id"))
+    estimate: Mapped[float | None]
+    recorded_by: Mapped[str]
+    recorded_at: Mapped[datetime]
+
+
+class TrustResult(Base):
+    """A re-randomisation proof; kept for ever, as looks are."""
+
+    __tablename__ = "trust_results"
+    __table_args__ = (Index(None, "experiment_id", "made_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    experiment_id: Mapped[str] = mapped_column(ForeignKey("experiments.id"))
+    made_at: Mapped[datetime]
+    result: Mapped[str]
+    lake_versions: Mapped[dict[str, int]]
 
 
 class Monitor(Defined, Base):

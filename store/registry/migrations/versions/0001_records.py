@@ -6,6 +6,8 @@ Revision ID: 0001
 import sqlalchemy as sa
 from alembic import op
 
+from store.registry.migrations.kept import refuse_changes
+
 revision = "0001"
 down_revision = None
 
@@ -117,27 +119,8 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_decisions_experiment_id"), "decisions", ["experiment_id"], unique=False)
     for table in KEPT_FOR_EVER:
-        _refuse_changes(table)
+        refuse_changes(table)
 
 
 def downgrade() -> None:
     raise NotImplementedError("looks are kept for ever: the first migration is not undone")
-
-
-def _refuse_changes(table: str) -> None:
-    message = f"rows of {table} are kept for ever, as they are"
-    if op.get_bind().dialect.name == "sqlite":
-        for act in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER {table}_no_{act.lower()} BEFORE {act} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, '{message}'); END"
-            )
-        return
-    op.execute(
-        f"CREATE FUNCTION {table}_kept() RETURNS trigger LANGUAGE plpgsql AS "
-        f"$$ BEGIN RAISE EXCEPTION '{message}'; END $$"
-    )
-    op.execute(
-        f"CREATE TRIGGER {table}_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
-        f"FOR EACH STATEMENT EXECUTE FUNCTION {table}_kept()"
-    )
