@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from analysis import Experiment
     from store import Workspace
+    from store.registry import DecisionRecord
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -120,8 +121,14 @@ def _refresh_one(workspace: Workspace, file: Path, by_id: dict[str, Path]) -> st
     text, verdict = file.read_text(encoding="utf-8"), result.decision.verdict
     _warn_of_moved_units(workspace, experiment, text, now)
     workspace.registry.save_experiment(text, id=experiment.id, name=experiment.name, owner=experiment.owner)
+    shown, history = result.split()
     saved = workspace.registry.save_look(
-        experiment.id, readout=result.to_json(), verdict=verdict, lake_versions=versions, taken_at=now
+        experiment.id,
+        readout=shown,
+        segment_history=history,
+        verdict=verdict,
+        lake_versions=versions,
+        taken_at=now,
     )
     return f"{verdict} (look {saved.id})"
 
@@ -181,7 +188,7 @@ def recompute(look: int, workspace: WorkspaceOption = Path(".")) -> None:
     definition = opened.registry.experiment(saved.experiment_id).definition
     experiment = parse_experiment(tomllib.loads(definition), opened.experiments / f"{saved.experiment_id}.toml")
     again = analysis.read(experiment, opened.at(saved.lake_versions), now=saved.taken_at)
-    same = again == analysis.Readout.from_json(saved.readout or "")
+    same = again == analysis.Readout.from_json(saved.readout or "", opened.registry.segment_history(look))
     said = (
         "the same readout, to the last digit."
         if same
@@ -190,6 +197,65 @@ def recompute(look: int, workspace: WorkspaceOption = Path(".")) -> None:
     typer.echo(f"Look {look} of {saved.experiment_id}, taken {saved.taken_at:%d %b %Y %H:%M} UTC: {said}")
     if not same:
         raise typer.Exit(1)
+
+
+@app.command()
+def decide(
+    experiment: str,
+    verdict: Annotated[str, typer.Argument(help="ship, keep_running, stop or review.")],
+    reason: Annotated[str, typer.Option(help="Why; kept for ever.")],
+    by: Annotated[str, typer.Option(help="Who decides.")],
+    look: Annotated[int | None, typer.Option(help="The look decided on; the latest if left out.")] = None,
+    override: Annotated[bool, typer.Option("--override", help="Decide although the look is blocked.")] = False,
+    workspace: WorkspaceOption = Path("."),
+) -> None:
+    """Record what a person decided on EXPERIMENT; a later decision supersedes it, nothing erases it."""
+    from store import RegistryError
+
+    registry = _open(workspace).registry
+    looks = registry.looks(registry.experiment(experiment).id)
+    if not looks:
+        raise RegistryError(f"experiment {experiment!r} has no look to decide on. Take one with `holdout refresh`.")
+    on = looks[0].id if look is None else look
+    made = registry.decide(experiment, on, verdict, reason=reason, decided_by=by, override=override)
+    typer.echo(_decision_line(made))
+
+
+@app.command()
+def outcome(
+    decision: int,
+    text: str,
+    by: Annotated[str, typer.Option(help="Who says so.")],
+    look: Annotated[int | None, typer.Option(help="The look that shows it.")] = None,
+    estimate: Annotated[float | None, typer.Option(help="The lift as it turned out; 0.02 is +2 %.")] = None,
+    workspace: WorkspaceOption = Path("."),
+) -> None:
+    """Record in TEXT what became of DECISION."""
+    _open(workspace).registry.record_outcome(decision, text, recorded_by=by, look_id=look, estimate=estimate)
+    typer.echo(f"Kept beside decision {decision}.")
+
+
+@app.command()
+def decisions(
+    experiment: Annotated[str | None, typer.Argument(help="Only those on this experiment.")] = None,
+    workspace: WorkspaceOption = Path("."),
+) -> None:
+    """List what was decided, newest first, and what became of it."""
+    registry = _open(workspace).registry
+    for made in registry.decisions(registry.experiment(experiment).id if experiment else None):
+        typer.echo(_decision_line(made))
+        for seen in made.outcomes:
+            lift = "" if seen.estimate is None else f" ({seen.estimate:+.2%})"
+            typer.echo(f"  {seen.recorded_at:%d %b %Y}, {seen.recorded_by}: {seen.what}{lift}")
+
+
+def _decision_line(made: DecisionRecord) -> str:
+    override = ", overridden" if made.override else ""
+    later = f"; superseded by {made.superseded_by}" if made.superseded_by else ""
+    return (
+        f"{made.id}: {made.experiment_id}: {made.verdict} (look {made.look_id} said {made.recommended}{override}), "
+        f"{made.decided_by} on {made.decided_at:%d %b %Y %H:%M} UTC: {made.reason}{later}"
+    )
 
 
 @app.command()

@@ -180,9 +180,11 @@ def fill(path: Path) -> Workspace:
         workspace.registry.save_experiment("", id=made.experiment, name=design.name, owner=design.owner)
         for upto in {len(made.looks) // 2 or 1, len(made.looks)}:
             part = replace(made, looks=made.looks[:upto])
+            shown, history = part.split()
             workspace.registry.save_look(
                 made.experiment,
-                readout=part.to_json(),
+                readout=shown,
+                segment_history=history,
                 verdict=made.decision.verdict,
                 lake_versions={},
                 taken_at=datetime.fromisoformat(part.looks[-1].time) if part.looks[-1].time else START,
