@@ -29,7 +29,7 @@ def facts_of(experiment: Experiment, workspace: "Workspace | None", files: Files
     source = experiment.source
     if source.kind == "lake":
         return _lake(experiment, workspace, files)
-    texts = (experiment.unit, *((source.time,) if source.time else ()))
+    texts = tuple(name for name in (experiment.unit, source.time, experiment.cluster) if name)
     if source.kind == "table":
         assert source.table is not None
         return Facts(files.open(source.table, "units", texts, source.query))
@@ -43,10 +43,10 @@ def _lake(experiment: Experiment, workspace: "Workspace | None", files: Files) -
             f"{experiment.file}: [source] lake = true needs a workspace; give --workspace DIR, or put the file in one."
         )
     label = f"lake of {workspace.path}"
-    exposures = _view(files, workspace, "exposures")
+    exposures = view(files, workspace, "exposures")
     if exposures is None:
         raise SourceError(f"{label}: table exposures is empty; import exposures first.")
-    users = _view(files, workspace, "users")
+    users = view(files, workspace, "users")
     known = [c for c in users.types if c not in exposures.types and c != "user_id"] if users else []
     more = "".join(f", users.{quote(column)}" for column in known)
     join = f"LEFT JOIN users ON CAST(exposures.{quote(experiment.unit)} AS VARCHAR) = users.user_id" if known else ""
@@ -63,10 +63,10 @@ def _lake(experiment: Experiment, workspace: "Workspace | None", files: Files) -
             f"{label}: table exposures has no row of experiment {experiment.id!r}. Found: "
             f"{', '.join(str(name) for (name,) in found)}."
         )
-    return Facts(units, _view(files, workspace, "events"))
+    return Facts(units, view(files, workspace, "events"))
 
 
-def _view(files: Files, workspace: "Workspace", table: str) -> Rows | None:
+def view(files: Files, workspace: "Workspace", table: str) -> Rows | None:
     """A view of a lake table; None if it is empty."""
     paths = workspace.lake.files(table)
     if not paths:
