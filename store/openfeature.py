@@ -30,7 +30,7 @@ class HoldoutProvider(AbstractProvider):
     as `unit`. The caller's default is for errors only: FLAG_NOT_FOUND, TARGETING_KEY_MISSING, INVALID_CONTEXT (the
     attribute is missing or no id), TYPE_MISMATCH (a number was asked for).
 
-    Source: the OpenFeature specification 0.8, sections 2 (provider) and 1.4 (reasons and errors).
+    Source: the OpenFeature specification, sections 1.4 (reasons, errors) and 2 (provider).
 
     Args:
         assignments: by experiment id, as `load_assignments` returns them.

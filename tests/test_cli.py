@@ -117,3 +117,22 @@ def test_a_folder_that_cannot_be_used_is_refused_in_one_line(tmp_path, verb, tar
     holdout("init", tmp_path / "a shop")
     done = holdout(verb, tmp_path / target)
     assert done.returncode == 1 and part in done.stderr and "Traceback" not in done.stderr
+
+
+def test_assign_prints_arms_and_refresh_says_when_an_edit_moves_units(tmp_path, trial):
+    shop = tmp_path / "shop"
+    holdout("init", shop)
+    file = shop / "experiments" / "trial.toml"
+    text = TRIAL.replace("units.csv", str(tmp_path / "units.csv"))
+    text += "[assignment]\nramp = [{ from = 2026-01-05, share = 0.5 }]\n"
+    file.write_text(text)
+    done = holdout("assign", "trial", "u1", "u2", "u4", "--workspace", shop, "--at", "2026-01-05T00:00:00Z")
+    assert done.stdout.splitlines() == ["u1\tnot in the experiment", "u2\tb", "u4\ta"], done.stderr
+    before = holdout("assign", "trial", "u1", "--workspace", shop, "--at", "2026-01-04")
+    assert before.stdout == "u1\tnot in the experiment\n"
+    wrong = holdout("assign", "trail", "u1", "--workspace", shop)
+    assert wrong.returncode == 1 and "Did you mean 'trial'" in wrong.stderr
+    assert holdout("refresh", "--workspace", shop).stderr == ""
+    file.write_text(text.replace("b = 1", "b = 2"))
+    done = holdout("refresh", "--workspace", shop)
+    assert "shares changed while 'trial' runs, which moves units" in done.stderr

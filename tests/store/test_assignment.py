@@ -272,6 +272,12 @@ def test_a_mistake_is_named_with_what_was_found_and_expected(old: str, new: str,
         parse_assignment(FILE.replace(old, new, 1), "b.toml")
 
 
+def test_the_file_that_the_docs_show_is_an_assignment() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "assignment.md").read_text("utf-8")
+    shown = parse_assignment(page.split("```toml\n")[1].split("```")[0], "assignment.md")
+    assert shown is not None and (shown.layer, shown.slice, len(shown.ramp)) == ("shop", (0.0, 0.5), 2)
+
+
 def test_changed_shares_in_the_text_of_a_running_experiment_are_found() -> None:
     now = START + DAY
     assert moved_by_edit(FILE, FILE.replace("badge = 3", "badge = 2"), now, "b.toml") == ("shares",)
