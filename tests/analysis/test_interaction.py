@@ -12,12 +12,14 @@ from analysis.intervals import ConfidenceSequence, FixedHorizon
 RUNS = 4_000
 
 
-def test_two_levels_of_a_fixed_horizon_are_welchs_test_of_their_difference():
-    effects, errors, dof = np.array([[1.0, 0.2]]), np.array([[0.2, 0.3]]), np.array([[7.0, 12.0]])
-    spread = errors[0] ** 2
-    together = spread.sum() ** 2 / (spread**2 / dof[0]).sum()
-    want = 2 * stats.t.sf(0.8 / np.sqrt(spread.sum()), together)
-    assert interaction_p_value(effects, errors, dof, dof, FixedHorizon()) == pytest.approx(want, rel=1e-9)
+@pytest.mark.parametrize("units", [(5, 9), (4, 7, 12, 30)])
+def test_with_estimated_errors_it_is_welchs_test_of_several_means(units):
+    rng = np.random.default_rng(2)
+    samples = [rng.normal(0.3 * k, 1 + k, n) for k, n in enumerate(units)]
+    effects, errors = (np.array([[f(x) for x in samples]]) for f in (np.mean, stats.sem))
+    n = np.array([units], float)
+    want = stats.f_oneway(*samples, equal_var=False).pvalue
+    assert interaction_p_value(effects, errors, n, n - 1, FixedHorizon()) == pytest.approx(want, rel=1e-9)
 
 
 @given(st.lists(st.tuples(st.floats(-3, 3), st.floats(0.1, 3)), min_size=2, max_size=8))
@@ -28,6 +30,19 @@ def test_with_known_errors_it_is_cochrans_q(levels):
     infinite, n = np.full(len(levels), np.inf), np.full(len(levels), 100.0)
     p = interaction_p_value(effects[None], errors[None], n[None], infinite[None], FixedHorizon())
     assert p == pytest.approx(stats.chi2.sf(q, len(levels) - 1), rel=1e-9, abs=1e-12)
+
+
+@given(st.lists(st.tuples(st.floats(-3, 3), st.floats(0.1, 3), st.floats(50, 500)), min_size=3, max_size=6))
+def test_otherwise_each_level_is_tested_against_the_weighted_mean_of_the_others(levels):
+    effects, errors, n = np.array(levels).T
+    rule, infinite = ConfidenceSequence(1_000), np.full(len(levels), np.inf)
+    each = []
+    for k in range(len(levels)):
+        rest, weight = np.delete(effects, k), np.delete(errors, k) ** -2
+        z = (effects[k] - np.average(rest, weights=weight)) / np.hypot(errors[k], weight.sum() ** -0.5)
+        each.append(rule.p_value(z, n.sum(), infinite[0]))
+    p = interaction_p_value(effects[None], errors[None], n[None], infinite[None], rule)
+    assert p == pytest.approx(min(1, len(levels) * min(each)), rel=1e-6)
 
 
 @pytest.mark.parametrize("units", [(6, 6), (6, 6, 6, 6), (5, 6, 8, 10, 30, 60)])

@@ -94,18 +94,19 @@ def test_nothing_tested_has_no_level():
 
 @pytest.mark.parametrize("correlation", [0.0, 0.8, -1.0])
 @pytest.mark.parametrize("m", [2, 3, 6])
-@pytest.mark.parametrize("effect", [0.0, 1.5, 3.0])
+@pytest.mark.parametrize("effect", [0.0, 1.5, 3.0, 6.0])
 def test_holm_intervals_cover_all_true_effects_together(m, correlation, effect):
     rng, runs = np.random.default_rng(m), 20_000
-    # A third of the effects is 0, a third above, a third below; a correlation of -1 puts neighbours against each other.
-    truth = effect * (np.arange(m) % 3 - 1.0)
+    # Large effects are all above 0, so that all are claimed; of others a third is 0, a third above, a third below.
+    truth = np.full(m, effect) if effect == 6 else effect * (np.arange(m) % 3 - 1.0)
+    # A correlation of -1 puts neighbours against each other.
     signs = np.where(np.arange(m) % 2, np.sign(correlation) or 1.0, 1.0)
     common, share = rng.normal(size=(runs, 1)), abs(correlation)
     noise = np.sqrt(share) * common * signs + np.sqrt(1 - share) * rng.normal(size=(runs, m))
     claims, lower, upper = holm_ends(truth + noise)
     missed = np.any(misses(claims, lower, upper, truth), axis=-1)
     assert at_most(missed.sum(), runs, ALPHA)
-    if effect == 0 and correlation == 0:  # where all is null the level is spent, not just kept
+    if effect == 0 and correlation == 0:  # where nothing has an effect the level is spent, not just kept
         assert stats.binomtest(int(missed.sum()), runs, 1 - (1 - ALPHA / m) ** m).pvalue > 0.001
 
 
