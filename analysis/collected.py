@@ -18,12 +18,14 @@ class Collected:
         segments: None (all units) first, then each value of each dimension; the middle axis.
         looks: end of each UTC day with facts (exclusive), oldest first; (None,) for a table without time; time since
             start for summaries that say only that. First axis.
-        moments: cells (looks, segments, arms); running totals of every unit exposed before the look.
-        crossed: units first exposed before the look that are ever seen in another arm, excluded from everything; by
-            the arm that they were in first, shape (looks, arms).
-        left_out: units of arms that the experiment does not list, by arm.
+        moments: cells (looks, segments, arms); running totals of every unit exposed before the look. Where clusters
+            were randomised they stand for units, with the sums of their units as values.
+        crossed: units or clusters first exposed before the look that are ever seen in another arm, excluded from
+            everything unless crossovers stay in their first arm; by that arm, shape (looks, arms).
+        left_out: units or clusters of arms that the experiment does not list, by arm.
         last_exposure, last_event: latest times in the data; None where there is no time.
         caps: the cap that each capped variable got, by the variable's name.
+        inside: where clusters were randomised, Moments of the units in them at the last look, shape (arms,).
         nonnegative: the variables of which no unit has a value below 0, as far as the source can tell.
     """
 
@@ -36,6 +38,7 @@ class Collected:
     last_exposure: datetime | None
     last_event: datetime | None
     caps: dict[str, float]
+    inside: Moments | None = None
     nonnegative: frozenset[Variable] = frozenset()
 
     @property

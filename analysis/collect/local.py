@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.collect.cells import Course, tally
+from analysis.collect.clusters import refuse_split_segments, tally_clusters
 from analysis.collect.events import DAY, Totals, read_events
 from analysis.collect.facts import Facts, facts_of
 from analysis.collect.files import Files
@@ -16,6 +17,7 @@ from analysis.collected import Collected
 from analysis.errors import SourceError
 from analysis.experiment import Experiment
 from analysis.metrics.metric import Array, Metric
+from analysis.moments import Moments
 from analysis.readout import Segment
 from analysis.variables import Variable
 
@@ -50,6 +52,7 @@ def scan(experiment: Experiment, facts: Facts, *, daily: bool) -> tuple[Units, T
 
 def gather(experiment: Experiment, label: str, units: Units, totals: Totals, *, daily: bool) -> Collected:
     """Moments of what a scan found; `label` is what an error calls the units' rows."""
+    refuse_split_segments(label, units)
     values = unit_values(experiment, units, totals)
     _refuse_kinds(experiment, values)
     caps = limits(values)
@@ -58,21 +61,35 @@ def gather(experiment: Experiment, label: str, units: Units, totals: Totals, *, 
         values[variable] = np.minimum(values[variable], cap)
     days = _days(label, units, totals, daily)
     course = Course(1 if days is None else len(days), _entry(units, days), values, totals.days, caps)
-    dimensions = [(labels.codes, len(labels.names)) for labels in units.segments.values()]
     ends = (None,) if days is None else tuple(EPOCH + timedelta(days=day + 1) for day in days)
     crossed = units.crossed or (np.zeros(0, np.int64),) * len(experiment.arms)
     return Collected(
         arms=experiment.arms,
         segments=(None, *(Segment(d, name) for d, labels in units.segments.items() for name in labels.names)),
         looks=ends,
-        moments=tally(course, units.arm, len(experiment.arms), dimensions),
-        crossed=np.array([[float((seen < _micros(end)).sum()) if end else 0.0 for seen in crossed] for end in ends]),
+        moments=_cells(course, units, len(experiment.arms)),
+        crossed=np.array(
+            [[float((seen < _micros(end)).sum() if end else len(seen)) for seen in crossed] for end in ends]
+        ),
         left_out=units.left_out,
         last_exposure=_instant(units.last_exposure),
         last_event=_instant(totals.last_event),
         caps={variable.name: cap for variable, cap in caps.items()},
+        inside=_last(course, units, len(experiment.arms)) if experiment.cluster else None,
         nonnegative=frozenset(variable for variable, found in values.items() if found.min() >= 0),
     )
+
+
+def _cells(course: Course, units: Units, arms: int) -> Moments:
+    """Moments of units, or of the clusters that they are in."""
+    if units.clusters is not None:
+        return tally_clusters(course, units, arms)
+    return tally(course, units.arm, arms, [(labels.codes, len(labels.names)) for labels in units.segments.values()])
+
+
+def _last(course: Course, units: Units, arms: int) -> Moments:
+    """Moments of all units at the last look, shape (arms,)."""
+    return tally(Course(1, np.zeros(len(units), np.uint16), course.values, {}, {}), units.arm, arms, [])[0, 0]
 
 
 def unit_values(experiment: Experiment, units: Units, totals: Totals) -> dict[Variable, Array]:

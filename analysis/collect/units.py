@@ -10,7 +10,7 @@ from analysis.collect.files import Rows, array, arrow, literal, odd, quote
 from analysis.errors import SourceError, nearest
 from analysis.experiment import Experiment
 from analysis.metrics.metric import Array
-from analysis.variables import Variable
+from analysis.variables import SIZE, Variable
 
 Ints = NDArray[np.int64]
 NONE = "(none)"
@@ -22,7 +22,7 @@ MOST_TEXTS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """A text column as codes into its sorted distinct texts."""
+    """A text column as codes into its distinct texts, which are sorted unless they are clusters."""
 
     names: tuple[str, ...]
     codes: NDArray[Any]
@@ -45,7 +45,7 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """The n units that count: in a listed arm, and seen in no other.
+    """The n units that count: in a listed arm and, unless crossovers stay in their first, seen in no other.
 
     Attributes:
         ids: whole numbers, or an Arrow array of texts; empty for a table, whose events are in its columns.
@@ -53,7 +53,9 @@ class Units:
         first: microseconds of first exposure; None for a table without time.
         segments: labels by dimension.
         columns: values of variables that are columns, and of their companions that mark missing values.
-        crossed: first exposures of the units seen in two arms, by the listed arm that each was in first.
+        clusters: the cluster of each unit's first exposure, where clusters were randomised.
+        left_out: units, or clusters, of arms that the experiment does not list.
+        crossed: first exposures of the units, or clusters, seen in two arms, by the listed arm that each was in first.
         latest: last exposure of any unit that counts.
         last_exposure: last exposure in the data.
     """
@@ -64,6 +66,7 @@ class Units:
     segments: dict[str, Labels]
     columns: dict[Variable, Array]
     left_out: dict[str, int]
+    clusters: Labels | None = None
     crossed: tuple[Ints, ...] = ()
     latest: int | None = None
     last_exposure: int | None = None
@@ -79,12 +82,17 @@ def read_table(experiment: Experiment, rows: Rows) -> Units:
     data = _fetch(experiment, rows, time, unit)
     _refuse_duplicates(rows, unit, experiment.unit)
     outcomes = {variable for metric in experiment.metrics for variable in metric.outcome.variables}
-    for variable in experiment.variables:
+    for variable in column_variables(experiment):
         if variable in outcomes:
             _refuse_unknown(rows, variable)
-    arm, left_out = _arms(experiment, rows, Labels.of(data["arm"]), None)
+    first, labels, clusters = array(data["time"]) if time else None, Labels.of(data["arm"]), _clusters(data)
+    if clusters is None:
+        arm, left_out = _arms(experiment, rows, labels, None)
+        crossed: tuple[Ints, ...] = ()
+    else:
+        clock = np.zeros(len(labels.codes), np.int64) if first is None else first
+        arm, left_out, crossed = _arms_of_clusters(experiment, rows, data, labels, clusters, clock)
     counted = np.flatnonzero(arm >= 0)
-    first = array(data["time"]) if time else None
     last = None if first is None else int(first.max())
     return Units(
         ids=np.zeros(0, np.int64),
@@ -93,13 +101,15 @@ def read_table(experiment: Experiment, rows: Rows) -> Units:
         segments=_segments(experiment, rows, data, counted),
         columns=_columns(experiment, rows, data, counted),
         left_out=left_out,
+        clusters=clusters and clusters.take(counted),
+        crossed=crossed,
         latest=None if first is None else int(first[counted].max()),
         last_exposure=last,
     )
 
 
 def read_exposures(experiment: Experiment, rows: Rows, *, whole: bool) -> Units:
-    """The units of exposures: first exposure counts, and units seen in two arms are left out and counted.
+    """The units of exposures: first exposure counts, and what was seen in two arms is counted and may be left out.
 
     Of several first exposures at the same instant, the one that is first in the order of arm, segments and covariates.
 
@@ -113,10 +123,13 @@ def read_exposures(experiment: Experiment, rows: Rows, *, whole: bool) -> Units:
     ids, unit_of = _dense(data["unit"], whole)
     first = _first_times(time, unit_of, len(ids))
     labels = Labels.of(data["arm"])
-    crossed = _crossed(labels.codes, unit_of, len(ids))
     row = _first_rows(experiment, data, labels, unit_of, time, first)
-    first_arms = Labels(labels.names, labels.codes[row])
-    arm, left_out = _arms(experiment, rows, first_arms, crossed)
+    clusters = _clusters(data)
+    if clusters is None:
+        arm, left_out, crossed = _assigned(experiment, rows, labels, unit_of, first, row)
+    else:
+        arm, left_out, crossed = _arms_of_clusters(experiment, rows, data, labels, clusters, time)
+        arm = arm[row]
     counted = np.flatnonzero(arm >= 0)
     included = np.zeros(len(ids), bool)
     included[counted] = True
@@ -127,7 +140,8 @@ def read_exposures(experiment: Experiment, rows: Rows, *, whole: bool) -> Units:
         segments=_segments(experiment, rows, data, row[counted]),
         columns=_columns(experiment, rows, data, row[counted]),
         left_out=left_out,
-        crossed=tuple(first[crossed & (first_arms.codes == _code(labels, name))] for name in experiment.arms),
+        clusters=clusters and clusters.take(row[counted]),
+        crossed=crossed,
         latest=int(time[included[unit_of]].max()),
         last_exposure=int(time.max()),
     )
@@ -135,7 +149,7 @@ def read_exposures(experiment: Experiment, rows: Rows, *, whole: bool) -> Units:
 
 def column_variables(experiment: Experiment) -> tuple[Variable, ...]:
     """The variables that are columns of the units' own rows."""
-    return tuple(variable for variable in experiment.variables if variable.aggregation is None)
+    return tuple(v for v in experiment.variables if v.aggregation is None and v != SIZE)
 
 
 def missing(variable: Variable) -> Variable:
@@ -172,16 +186,17 @@ def _refuse_unknown(rows: Rows, variable: Variable) -> None:
 
 
 def _fetch(experiment: Experiment, rows: Rows, time: str | None, unit: str) -> Any:
-    """An Arrow table with unit, arm, time, segment_k and value_k, in which who, where and when are known."""
+    """An Arrow table with unit, arm, time, cluster, segment_k and value_k, in which who, where and when are known."""
     arm = rows.text(experiment.arm, "the arm")
     columns = {"unit": unit, "arm": _coded(rows, experiment.arm, arm)}
     columns |= {"time": rows.instant(time, "the time")} if time else {}
+    columns |= {"cluster": rows.text(experiment.cluster, "the cluster")} if experiment.cluster else {}
     for k, name in enumerate(experiment.segments):
         columns[f"segment_{k}"] = _coded(rows, name, f"coalesce({rows.text(name, 'a segment')}, {literal(NONE)})")
     columns |= {f"value_{k}": value_sql(rows, v) for k, v in enumerate(column_variables(experiment))}
     data = rows.fetch(columns)
-    if any(data[name].null_count for name in ("unit", "arm", "time") if name in columns):
-        rows.refuse_holes((experiment.unit, experiment.arm), time)
+    if any(data[name].null_count for name in ("unit", "arm", "time", "cluster") if name in columns):
+        rows.refuse_holes((experiment.unit, experiment.arm, *filter(None, [experiment.cluster])), time)
     return data
 
 
@@ -235,6 +250,40 @@ def _first_times(time: Ints, unit_of: NDArray[Any], n: int) -> Ints:
     return first
 
 
+def _clusters(data: Any) -> Labels | None:
+    """The cluster of each row; None where units were randomised."""
+    if "cluster" not in data.column_names:
+        return None
+    names, codes = _dense(data["cluster"], whole=False)
+    return Labels(tuple(names.to_pylist()), codes)
+
+
+def _arms_of_clusters(
+    experiment: Experiment, rows: Rows, data: Any, labels: Labels, clusters: Labels, time: Ints
+) -> tuple[NDArray[np.int32], dict[str, int], tuple[Ints, ...]]:
+    """What `_assigned` says of clusters, the arm of each row's cluster first."""
+    first = _first_times(time, clusters.codes, len(clusters.names))
+    row = _first_rows(experiment, data, labels, clusters.codes, time, first)
+    arm, left_out, crossed = _assigned(experiment, rows, labels, clusters.codes, first, row)
+    return arm[clusters.codes], left_out, crossed
+
+
+def _assigned(
+    experiment: Experiment, rows: Rows, labels: Labels, key: NDArray[Any], first: Ints, row: Ints
+) -> tuple[NDArray[np.int32], dict[str, int], tuple[Ints, ...]]:
+    """Index of the arm of each unit or cluster (-1 if it does not count), how many other arms have, and crossovers.
+
+    Args:
+        labels: the arm of each row.
+        key: the unit or cluster of each row.
+        first, row: of each unit or cluster, its first exposure.
+    """
+    crossed, first_arms = _crossed(labels.codes, key, len(first)), Labels(labels.names, labels.codes[row])
+    arm, left_out = _arms(experiment, rows, first_arms, crossed if experiment.crossovers == "exclude" else None)
+    times = (first[crossed & (first_arms.codes == _code(labels, name))] for name in experiment.arms)
+    return arm, left_out, tuple(times)
+
+
 def _code(labels: Labels, name: str) -> int:
     return labels.names.index(name) if name in labels.names else -1
 
@@ -259,7 +308,7 @@ def _first_rows(
 def _arms(
     experiment: Experiment, rows: Rows, found: Labels, crossed: NDArray[np.bool_] | None
 ) -> tuple[NDArray[np.int32], dict[str, int]]:
-    """Index of each unit's arm (-1 if it does not count), and how many units other arms have."""
+    """Index of each unit's or cluster's arm (-1 if it does not count), and how many other arms have."""
     listed = np.array(
         [experiment.arms.index(name) if name in experiment.arms else -1 for name in found.names], np.int32
     )
@@ -270,15 +319,17 @@ def _arms(
     for name, count in zip(experiment.arms, here, strict=True):
         if not count:
             hint = nearest(name, found.names).replace("Known:", "Found:")
-            raise SourceError(f"{rows.label}: no unit is in arm {name!r} of column {experiment.arm!r}.{hint}")
+            raise SourceError(
+                f"{rows.label}: no {experiment.randomised[:-1]} is in arm {name!r} of column {experiment.arm!r}.{hint}"
+            )
     left_out = {name: int(units[k]) for k, name in enumerate(found.names) if listed[k] < 0 and units[k]}
     alike = {arm.strip().casefold(): arm for arm in experiment.arms}
     for name, count in left_out.items():
         if name.strip().casefold() in alike:
             raise SourceError(
-                f"{rows.label}: {count:,} units have the arm {name!r} in column {experiment.arm!r}, which the "
-                f"experiment does not list, but {alike[name.strip().casefold()]!r} it does. Write both alike, "
-                "or give it a share."
+                f"{rows.label}: {count:,} {experiment.randomised} have the arm {name!r} in column {experiment.arm!r}, "
+                f"which the experiment does not list, but {alike[name.strip().casefold()]!r} it does. Write both "
+                "alike, or give it a share."
             )
     return np.where(alone, arm, -1).astype(np.int32), left_out
 
@@ -309,7 +360,8 @@ def _columns(experiment: Experiment, rows: Rows, data: Any, row: NDArray[Any]) -
         columns[variable] = np.where(unknown, 0.0, values)
         if unknown.any():
             companions[missing(variable)] = unknown.astype(float)
-    return columns | companions
+    sizes = {SIZE: np.ones(len(row))} if experiment.cluster else {}
+    return sizes | columns | companions
 
 
 def all_variables(experiment: Experiment, units: Units) -> tuple[Variable, ...]:
