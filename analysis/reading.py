@@ -154,21 +154,22 @@ def _adjustment(experiment: Experiment, metric: Metric, used: Contrast, cell: Ce
     )
 
 
-def _design(experiment: Experiment) -> Design:
-    metrics = tuple(
-        MetricPlan(
-            m.id,
-            m.name,
-            m.kind,
-            m.role,
-            m.direction,
-            m.margin,
-            m.unit,
-            m.scale,
-            tuple(q.name for q in m.covariates),
-        )
-        for m in experiment.metrics
+def metric_plan(metric: Metric) -> MetricPlan:
+    """What a page needs to know of a metric."""
+    return MetricPlan(
+        metric.id,
+        metric.name,
+        metric.kind,
+        metric.role,
+        metric.direction,
+        metric.margin,
+        metric.unit,
+        metric.scale,
+        tuple(quantity.name for quantity in metric.covariates),
     )
+
+
+def _design(experiment: Experiment) -> Design:
     return Design(
         name=experiment.name,
         unit=experiment.unit,
@@ -178,7 +179,7 @@ def _design(experiment: Experiment) -> Design:
         inference=experiment.inference,
         planned_units=experiment.planned_units,
         segments=experiment.segments,
-        metrics=metrics,
+        metrics=tuple(map(metric_plan, experiment.metrics)),
         owner=experiment.owner,
         description=experiment.description,
         source=experiment.source.kind,

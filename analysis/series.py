@@ -26,7 +26,9 @@ class Series:
         control, treatment = collected.moments[:, :, 0], collected.moments[:, :, a]
         self.plain = contrast_of(metric, collected, a)
         self.share = experiment.shares[self.arm] / (experiment.shares[self.arm] + experiment.shares[experiment.control])
-        self.used = _adjusted(experiment, metric, self.share, control, treatment) if metric.covariates else self.plain
+        self.used = (
+            adjusted_contrast(experiment, metric, self.share, control, treatment) if metric.covariates else self.plain
+        )
         self._thin = thin_cells(metric, control, treatment, self.share, collected.nonnegative)
         self.rules = rules.of(self.arm, metric, self.used)
         self.kind = experiment.inference
@@ -72,7 +74,9 @@ class Series:
         return self.under(self.kind, alpha, contrast)
 
 
-def _adjusted(experiment: Experiment, metric: Metric, share: float, control: Moments, treatment: Moments) -> Contrast:
+def adjusted_contrast(
+    experiment: Experiment, metric: Metric, share: float, control: Moments, treatment: Moments
+) -> Contrast:
     """The contrast over (looks, segments) with covariates; pooled slopes come from all units of the look."""
     if experiment.adjustment == "lin":
         return lin_contrast(metric, control, treatment, share)
