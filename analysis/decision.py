@@ -1,26 +1,52 @@
-"""The decision: one stated rule that turns the last look into a call and its reasons.
+"""The decision: stated rules that turn the last look into a call and its reasons.
 
 Ship if a primary metric is clearly better, none clearly worse, every guardrail within its margin and no check
-failed; stop if a primary metric is clearly worse or a guardrail clearly beyond its margin. "Clearly" is at
-alpha divided by the number of primary comparisons, so that several arms or metrics do not win by their number.
+failed; stop if a primary metric is clearly worse or a guardrail clearly beyond its margin. "Clearly" is among all
+primary comparisons, by Holm, so that several arms or metrics do not win by their number. The rules themselves are data,
+in decision_rules.toml.
 """
 
 from __future__ import annotations
 
+import tomllib
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from analysis.changes import mend, what_would_change
 from analysis.collected import Collected
 from analysis.experiment import Experiment
 from analysis.metrics import Metric
-from analysis.metrics.metric import Array
 from analysis.readout import ArmDecision, Call, Decision, Effect, Look, Reading
+from analysis.rules import DAILY
+from analysis.schedule import enrolled, longest_window, spending_time
+from analysis.words import percent
 
 # Where the windows of most units are still open, an early order is easily taken for one more order.
 MOSTLY_OPEN = 0.5
 
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: its call, the facts that must hold and must not, and what it says."""
+
+    call: Call
+    when: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+    reason: str = ""
+
+    def fits(self, facts: dict[str, bool]) -> bool:
+        """Whether the rule decides, given which facts hold."""
+        return all(facts[name] for name in self.when) and not any(facts[name] for name in self.unless)
+
+
+RULES = tuple(
+    Rule(rule["call"], tuple(rule.get("when", ())), tuple(rule.get("unless", ())), rule.get("reason", ""))
+    for rule in tomllib.loads(Path(__file__).with_name("decision_rules.toml").read_text("utf-8"))["rule"]
+)
 RULE = (
     "Ship when a primary metric is clearly better, none is clearly worse, every guardrail is within its margin "
     "and no check failed."
@@ -47,33 +73,37 @@ def decide(experiment: Experiment, collected: Collected, looks: tuple[Look, ...]
     if failed:
         reasons = tuple(f"{_title(check.name)}: {check.reason}." for check in failed)
         arms = tuple(ArmDecision(arm, "blocked", reasons) for arm in experiment.arms[1:])
-        return Decision("blocked", reasons, arms, RULE, len(looks) - 1)
+        return Decision("blocked", reasons, arms, RULE, len(looks) - 1, changes=mend(failed))
     waiting, notes = _units_to_come(experiment, collected, k), _notes(experiment, looks, k)
     hold = _windows_to_end(experiment, collected, k)
     if hold is None and waiting and experiment.inference == "fixed":
         hold = f"A fixed horizon is read once, when all is in: {waiting}"
+    if hold is None and k < 0:
+        hold = f"No analysis of this group sequential design is due yet: {waiting}"
+    k = k % len(looks)
     arms = tuple(_decide_arm(experiment, looks[k], arm, hold, waiting) for arm in experiment.arms[1:])
     best = min(arms, key=lambda decision: URGENCY.index(decision.verdict))
     several = len(arms) > 1
     reasons = tuple(
         f"{decision.arm}: {reason}" if several else reason for decision in arms for reason in decision.reasons
     )
-    return Decision(best.verdict, reasons + notes, arms, RULE, k, notes)
-
-
-def _enrolled(collected: Collected) -> Array:
-    """Units that came by each look, those seen in two arms included, shape (looks,)."""
-    return np.asarray((collected.moments.n[:, 0, :] + collected.crossed).sum(axis=-1))
+    changes = what_would_change(experiment, looks[k], best.arm, best.verdict)
+    return Decision(best.verdict, reasons + notes, arms, RULE, k, notes, changes)
 
 
 def _deciding_look(experiment: Experiment, collected: Collected) -> int:
-    enough = np.flatnonzero(_enrolled(collected) >= (experiment.planned_units or np.inf))
+    """The look that the call rests on; -1 where a group sequential design has had no analysis yet."""
+    if experiment.inference == "group_sequential":
+        plan = experiment.group_sequential or DAILY
+        analysed = np.flatnonzero(~np.isnan(spending_time(experiment, collected, plan)))
+        return int(analysed[-1]) if len(analysed) else -1
+    enough = np.flatnonzero(enrolled(experiment, collected) >= (experiment.planned_units or np.inf))
     return int(enough[0]) if experiment.inference == "fixed" and len(enough) else len(collected.looks) - 1
 
 
 def _units_to_come(experiment: Experiment, collected: Collected, k: int) -> str | None:
     """That more units are to come, which may change the call; None when all are in."""
-    units, time = int(_enrolled(collected)[k]), collected.looks[k]
+    units, time = int(enrolled(experiment, collected)[k]), collected.looks[k]
     ended = experiment.end is not None and isinstance(time, datetime) and time.date() >= experiment.end
     if experiment.planned_units is None or units >= experiment.planned_units or ended:
         return None
@@ -84,8 +114,7 @@ def _units_to_come(experiment: Experiment, collected: Collected, k: int) -> str 
 
 def _windows_to_end(experiment: Experiment, collected: Collected, k: int) -> str | None:
     """That the longest window of a deciding metric is open for most units: an early order is no additional order."""
-    metrics = [metric for metric in experiment.metrics if metric.role != "secondary"]
-    days = max((v.days or 0.0 for metric in metrics for v in metric.outcome.variables), default=0.0)
+    days = longest_window(experiment)
     time: Any = collected.looks[k]
     if not days or time is None:
         return None
@@ -124,52 +153,40 @@ def _decide_arm(experiment: Experiment, look: Look, arm: str, hold: str | None, 
         role: [(metric, effects[metric.id]) for metric in experiment.metrics if metric.role == role]
         for role in ("primary", "guardrail")
     }
-    comparisons = max(1, len(by_role["primary"]) * (len(experiment.arms) - 1))
-    clear = [(metric, effect, _clear(effect, experiment.alpha / comparisons)) for metric, effect in by_role["primary"]]
-    reasons = [
-        _sentence(metric, effect, _words(effect.reading, reading, comparisons)) for metric, effect, reading in clear
-    ]
+    clear = [(metric, effect, _clear(effect, experiment.alpha)) for metric, effect in by_role["primary"]]
+    reasons = [_sentence(metric, effect, _words(effect, reading)) for metric, effect, reading in clear]
     reasons += [_sentence(metric, effect, WORDS[effect.reading]) for metric, effect in by_role["guardrail"]]
-    primary = [reading for *_, reading in clear]
-    guardrails = [effect.reading for _, effect in by_role["guardrail"]]
-    call, why = ("keep_running", hold) if hold else _call(primary, guardrails, waiting)
-    return ArmDecision(arm, call, (*([why] if why else []), *reasons))
+    primary = {reading for *_, reading in clear}
+    guardrails = {effect.reading for _, effect in by_role["guardrail"]}
+    facts = {
+        "has_primary": bool(primary),
+        "must_hold": hold is not None,
+        "primary_better": "better" in primary,
+        "primary_worse": "worse" in primary,
+        "primary_unreadable": "unknown" in primary,
+        "guardrail_beyond": "beyond_margin" in guardrails,
+        "guardrail_worse": "worse" in guardrails,
+        "guardrails_within": guardrails <= {"within_margin"},
+        "futile": any(effect.futile for _, effect in by_role["primary"]),
+        "units_to_come": waiting is not None,
+    }
+    rule = next(rule for rule in RULES if rule.fits(facts))
+    why = rule.reason.format(hold=hold, waiting=waiting)
+    return ArmDecision(arm, rule.call, (*([why] if why else []), *reasons))
 
 
 def _clear(effect: Effect, alpha: float) -> Reading:
-    """The effect's reading at the stricter level of several comparisons."""
-    if effect.reading in ("better", "worse") and (effect.p_value is None or effect.p_value > alpha):
+    """The effect's reading among the effects that it is judged together with."""
+    family = effect.family
+    if effect.reading in ("better", "worse") and family and (family.p_value is None or family.p_value > alpha):
         return "unclear"
     return effect.reading
 
 
-def _call(primary: list[Reading], guardrails: list[Reading], waiting: str | None) -> tuple[Call, str | None]:
-    if not primary:
-        return "review", "No metric has the role primary, so no rule can decide."
-    won = "better" in primary
-    if "worse" in primary:
-        return ("review", "One primary metric is better and another worse.") if won else ("stop", None)
-    if "beyond_margin" in guardrails:
-        return ("review", "It wins, but a guardrail is beyond its margin.") if won else ("stop", None)
-    if won and "worse" in guardrails:
-        return "review", "It wins, but a guardrail is worse and may be beyond its margin."
-    if won and all(reading == "within_margin" for reading in guardrails):
-        return "ship", None
-    if waiting:
-        return "keep_running", waiting
-    if "unknown" in primary:
-        return "review", "A primary metric cannot be read."
-    if won:
-        return "review", "It wins, but a guardrail cannot be shown to be within its margin at the planned units."
-    return "stop", "No primary metric is clearly better, and no more units are planned."
-
-
-def _words(alone: Reading, reading: Reading, comparisons: int) -> str:
-    return (
-        WORDS[reading]
-        if alone == reading
-        else f"{WORDS[alone]} on its own, but not clearly among {comparisons} comparisons"
-    )
+def _words(effect: Effect, reading: Reading) -> str:
+    if effect.reading == reading or effect.family is None:
+        return WORDS[reading]
+    return f"{WORDS[effect.reading]} on its own, but not clearly among {effect.family.size} comparisons"
 
 
 def _sentence(metric: Metric, effect: Effect, words: str) -> str:
@@ -185,11 +202,3 @@ def _sentence(metric: Metric, effect: Effect, words: str) -> str:
     )
     margin = f" of {percent(metric.margin).lstrip('+')}" if metric.margin is not None and "margin" in words else ""
     return f"{metric.name}: {words}{margin}, {percent(relative.estimate)} ({fits})."
-
-
-def percent(share: float | None) -> str:
-    """A relative change for people: a sign, one decimal, more only where it would read 0."""
-    if share is None:
-        return "unbounded"
-    digits = 1 if abs(share) >= 0.001 or share == 0 else 3
-    return f"{100 * share:+.{digits}f}%".replace("-", "−")

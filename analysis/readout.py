@@ -153,6 +153,7 @@ class Effect:
     family: Family | None = None
     posterior: Posterior | None = None
     stopped: Stopped | None = None
+    futile: bool = False
     simultaneous: Estimate | None = None
     reason: str | None = None
 

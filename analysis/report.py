@@ -1,7 +1,7 @@
 """A readout as plain text, for a terminal."""
 
-from analysis.decision import percent
 from analysis.readout import Effect, Look, MetricPlan, Readout
+from analysis.words import percent
 
 CALLS = {
     "ship": "Ship",

@@ -13,9 +13,10 @@ from analysis.metrics.metric import Array
 from analysis.readout import GroupSequentialPlan
 
 
-def enrolled(collected: Collected) -> Array:
+def enrolled(experiment: Experiment, collected: Collected) -> Array:
     """Units that came by each look, those seen in two arms included, shape (looks,)."""
-    return np.asarray((collected.moments.n[:, 0, :] + collected.crossed).sum(axis=-1))
+    left_out = collected.crossed if experiment.crossovers == "exclude" else 0.0
+    return np.asarray((collected.moments.n[:, 0, :] + left_out).sum(axis=-1))
 
 
 def completed(experiment: Experiment, collected: Collected) -> Array:
@@ -23,7 +24,7 @@ def completed(experiment: Experiment, collected: Collected) -> Array:
 
     Only they have given all the information that they will.
     """
-    units, days = enrolled(collected), longest_window(experiment)
+    units, days = enrolled(experiment, collected), longest_window(experiment)
     if not days or collected.looks[-1] is None:
         return units
     looks: Any = collected.looks
