@@ -10,6 +10,22 @@ from analysis.collected import Collected
 from analysis.experiment import Experiment, Source
 from analysis.metrics import KINDS, Metric, Quantity
 from analysis.moments import Moments
+from analysis.readout import (
+    Adjustment,
+    Alternative,
+    Arms,
+    Decision,
+    Design,
+    Effect,
+    EffectPair,
+    Estimate,
+    Interval,
+    Look,
+    MetricPlan,
+    Readout,
+    Segment,
+    Split,
+)
 from analysis.variables import Variable
 
 
@@ -63,3 +79,41 @@ def collected_of(running: list[list[Moments]], arms: tuple[str, ...] = ("a", "b"
         "crossed": np.zeros((len(running), len(arms))), "left_out": {}, "last_exposure": None, "last_event": None, "caps": {},
     }  # fmt: skip
     return Collected(**{**settings, **more})
+
+
+def a_readout(*, metrics: int, segments: int, looks: int) -> Readout:
+    """A readout with every kind of number filled in; none of them means anything."""
+    rng = np.random.default_rng(3)
+
+    def estimate() -> Estimate:
+        value, error = rng.normal(0, 0.01), rng.uniform(0.004, 0.02)
+        return Estimate(float(value), float(error), float(value - 2 * error), float(value + 2 * error))
+
+    def effect(metric: str, segment: Segment | None) -> Effect:
+        means, overall = Arms(*rng.normal(10, 1, 2).tolist()), segment is None
+        return Effect(
+            metric=metric, role="secondary", arm="b", control="a", segment=segment, n=Arms(12_345, 12_346), means=means,
+            adjustment=Adjustment("pooled", ("history",), ((rng.random(),),), means), absolute=estimate(),
+            relative=estimate(), unadjusted=EffectPair(estimate(), estimate()), p_value=rng.random(),
+            interval=Interval("confidence_sequence", 0.95), variance_reduction=rng.random(), reading="unclear",
+            covariance=tuple(rng.random(3).tolist()), alternatives=(Alternative("fixed", estimate()),) if overall else (),
+            simultaneous=None if overall else estimate(),
+        )  # fmt: skip
+
+    groups = [Segment("country", f"c{s}") for s in range(segments)]
+    plans = tuple(
+        MetricPlan(f"m{m}", f"M {m}", "mean", "secondary", "increase", None, "", 1.0, ("history",))
+        for m in range(metrics)
+    )
+    done = tuple(
+        Look(
+            time=f"2025-01-{k + 1:02}T00:00:00+00:00", units={"a": 1000 * k, "b": 1000 * k}, checks=(),
+            effects=tuple(effect(plan.id, group) for plan in plans for group in (None, *groups)),
+            splits=tuple(Split(group, {"a": 100, "b": 101}, rng.random()) for group in groups),
+        )
+        for k in range(looks)
+    )  # fmt: skip
+    design = Design(
+        "Trial", "unit", "a", {"a": 1.0, "b": 1.0}, 0.05, "confidence_sequence", None, ("country",), plans, None, None, "lake"
+    )  # fmt: skip
+    return Readout("trial", design, done, Decision("keep_running", ()))

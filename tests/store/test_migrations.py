@@ -6,8 +6,10 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from import_workers import PROCESSES, open_registry
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from store import RegistryError
+from store.registry import Registry
 from store.registry.database import MIGRATIONS, head, open_database
 from store.registry.models import Base
 
@@ -19,7 +21,19 @@ def test_a_migrated_database_equals_the_models(url: str) -> None:
 
 
 def test_the_registry_has_the_records_of_the_house() -> None:
-    named = {"experiments", "looks", "decisions", "monitors", "runs", "alerts", "campaigns", "models", "audit"}
+    named = {
+        "experiments",
+        "looks",
+        "decisions",
+        "outcomes",
+        "trust_results",
+        "monitors",
+        "runs",
+        "alerts",
+        "campaigns",
+        "models",
+        "audit",
+    }
     assert named <= set(Base.metadata.tables)
 
 
@@ -51,6 +65,32 @@ def test_four_processes_that_open_an_empty_database_migrate_it_once(url: str, tm
     for child in children:
         child.join()
     assert [answer.read_text() for answer in answers] == ["0"] * 4
+
+
+def test_looks_of_the_first_migration_are_still_there_and_still_kept(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from alembic import command
+
+    upgrade = command.upgrade
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "upgrade", lambda config, to: upgrade(config, "0001"))
+        old = open_database(url)
+    columns = "'e', 'E', '', '2025-01-31 12:00:00+00:00', '2025-01-31 12:00:00+00:00'"
+    with old.begin() as connection:
+        connection.execute(
+            text(f"INSERT INTO experiments (id, name, definition, created_at, updated_at) VALUES ({columns})")
+        )
+        connection.execute(
+            text(
+                "INSERT INTO looks (experiment_id, taken_at, verdict, readout, lake_versions) "
+                "VALUES ('e', '2025-01-31 12:00:00+00:00', 'ship', '{}', '{\"events\": 7}')"
+            )
+        )
+    registry = Registry.open(url)
+    look = registry.looks("e")[0]
+    assert (look.verdict, look.lake_versions, registry.segment_history(look.id)) == ("ship", {"events": 7}, None)
+    assert registry.decide("e", look.id, "ship", reason="It wins.", decided_by="ann").lake_versions == {"events": 7}
+    with pytest.raises(DBAPIError, match="kept for ever"), registry._writing.begin() as connection:
+        connection.execute(text("UPDATE looks SET segment_history = ''"))
 
 
 def test_a_migration_that_fails_leaves_the_database_as_it_was(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,15 @@
 import dataclasses
 import json
 import threading
+import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from builders import a_readout
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from analysis.readout import Readout
 from store import RegistryError, Workspace
 from store.registry import Registry
 
@@ -39,6 +42,28 @@ def test_a_look_comes_back_as_it_was_saved(url: str) -> None:
     assert saved.readout == readout and saved.taken_at == NOON and saved.lake_versions == {"events": 7}
     assert registry.look(saved.id) == saved == registry.latest_look("mens_email")
     assert registry.looks("mens_email") == [dataclasses.replace(saved, readout=None)]
+
+
+def test_the_second_part_of_a_readout_is_given_only_when_asked_for(url: str) -> None:
+    registry = a_registry(url)
+    first = registry.save_look("mens_email", readout="{}", segment_history="[1]", verdict="ship", lake_versions={})
+    second = registry.save_look("mens_email", readout="{}", verdict="ship", lake_versions={})
+    assert [registry.segment_history(look.id) for look in (first, second)] == ["[1]", None]
+    with pytest.raises(RegistryError, match="look 99 is not in the registry"):
+        registry.segment_history(99)
+
+
+def test_twenty_metrics_in_24_segments_at_28_looks_open_in_half_of_what_a_page_may_take(url: str) -> None:
+    registry, whole = a_registry(url), a_readout(metrics=20, segments=24, looks=28)
+    first, history = whole.split()
+    saved = registry.save_look("mens_email", readout=first, segment_history=history, verdict="ship", lake_versions={})
+    seconds = []
+    for _ in range(5):
+        begin = time.process_time()
+        opened = Readout.from_json(registry.look(saved.id).readout or "")
+        seconds.append(time.process_time() - begin)
+    assert min(seconds) < 0.075
+    assert opened.looks[-1] == whole.looks[-1] and len(opened.looks) == 28
 
 
 def test_times_are_aware_utc_whatever_zone_they_came_in(url: str) -> None:
