@@ -1,7 +1,25 @@
 """Group sequential designs: planned looks that share one error between them."""
 
-from analysis.group_sequential.boundaries import boundaries
+from analysis.group_sequential.boundaries import boundaries, spending_time
+from analysis.group_sequential.power import (
+    Crossing,
+    crossing_probabilities,
+    drift_for_power,
+    expected_information,
+    inflation_factor,
+)
 from analysis.group_sequential.rule import GroupSequential
 from analysis.group_sequential.spending import SPENDING, Spending
 
-__all__ = ["SPENDING", "GroupSequential", "Spending", "boundaries"]
+__all__ = [
+    "SPENDING",
+    "Crossing",
+    "GroupSequential",
+    "Spending",
+    "boundaries",
+    "crossing_probabilities",
+    "drift_for_power",
+    "expected_information",
+    "inflation_factor",
+    "spending_time",
+]

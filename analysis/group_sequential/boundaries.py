@@ -10,11 +10,10 @@ from scipy import special
 
 from analysis.errors import AnalysisError
 from analysis.group_sequential.spending import Spending
-from analysis.group_sequential.walk import REACH, Walk
+from analysis.group_sequential.walk import NEXT_TO_NOTHING, REACH, Walk
 from analysis.metrics.metric import Array
 
-# A look that is given less error than this keeps the bound that it would have alone, which is never too low.
-NEXT_TO_NOTHING, LEAST = 1e-40, 1e-300
+LEAST = 1e-300
 FARTHEST = -special.ndtri(NEXT_TO_NOTHING)
 # Information must grow by this share to be new: the same data cannot be analysed as if they were more.
 NEW = 1e-4
@@ -53,6 +52,20 @@ def boundaries(
     return np.array(solved(tuple(info.tolist()), tuple(times.tolist()), (float(alpha),), spending, sides)[0])
 
 
+def spending_time(information: ArrayLike, planned: float, *, ended: bool = False) -> Array:
+    """Spending time of looks by their information: its share of what was planned, shape (looks,).
+
+    A look past the plan (over-running) is the end: it spends the rest, and looks after it have nothing to spend.
+    Where the experiment has `ended` the last look is the end whatever its information (under-running), so that its
+    bound is solved again for all that is left; earlier looks stay as they were. Ending must not depend on the
+    estimates seen.
+
+    Source: Jennison and Turnbull 2000, section 7.2; Wassmer and Brannath 2016, section 3.3.
+    """
+    time = np.minimum(np.asarray(information, float) / planned, 1.0)
+    return np.append(time[:-1], 1.0) if ended else time
+
+
 @lru_cache(maxsize=4096)
 def solved(
     information: tuple[float, ...], time: tuple[float, ...], alphas: tuple[float, ...], spending: Spending, sides: int
@@ -77,7 +90,7 @@ def solved(
                 base = spent[:, j - 1]
             now = used[j]
         target = np.maximum(spent[:, j] - base, LEAST)
-        upper = _bound(walk, target, now)
+        upper = walk.bound(target, now)
         if sides == 2:
             upper = np.maximum(upper, 0.0)
         bounds[:, k] = upper / np.sqrt(now)
@@ -93,25 +106,3 @@ def analyses(information: tuple[float, ...], time: tuple[float, ...]) -> NDArray
             most, latest = one, when
             looks.append(k)
     return np.array(looks, int)
-
-
-def _bound(walk: Walk, target: Array, information: float) -> Array:
-    """The score (rows,) above which a walk is with chance `target`.
-
-    The logarithm of the chance is concave (a normal walk that is stopped outside an interval is log-concave), so
-    that Newton's steps from above never pass the root.
-    """
-    bound = -special.ndtri(target) * np.sqrt(information)
-    solve = target > NEXT_TO_NOTHING
-    if walk.information == 0 or not solve.any():
-        return np.asarray(bound)
-    walk = Walk(walk.information, walk.nodes[solve], walk.mass[solve])
-    at, want = bound[solve], target[solve]
-    for _ in range(50):
-        above = walk.above(at, information)
-        step = above * np.log(above / want) / walk.density(at[:, None], information)[:, 0]
-        at = at + step
-        if np.max(np.abs(step)) <= 1e-13 * np.sqrt(information):
-            break
-    bound[solve] = at
-    return np.asarray(bound)

@@ -11,15 +11,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from analysis.metrics.metric import Array
 
-# Sixteen nodes to a panel of six standard deviations: finer panels change bounds by less than 1e-13.
-PANEL = 6.0
+# Sixteen nodes to a panel of eight standard deviations: finer panels change bounds by less than 1e-10.
+PANEL = 8.0
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(16)
 # Beyond this many standard deviations from where a walk is going, its chance is below 1e-11 of what it adds to.
 REACH = 7.0
+NEXT_TO_NOTHING = 1e-40
+# Kernels of more entries than this are made row by row, to spare memory.
+LARGE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +46,43 @@ class Walk:
 
     def density(self, at: Array, information: float, drift: Array | float = 0.0) -> Array:
         """Density of the scores at `at` (rows, points) when the walks have reached `information`."""
-        steps, scale = self._steps(at, information, drift)
-        kernel = np.exp(np.square(steps) * (-0.5 / scale**2))
+        rows, points = at.shape
+        drift = np.broadcast_to(drift, (rows,))
+        if rows > 1 and points * self.nodes.shape[1] > LARGE:
+            each = (slice(row, row + 1) for row in range(rows))
+            return np.concatenate([self._rows(one).density(at[one], information, drift[one]) for one in each])
+        kernel, scale = self._steps(at, information, drift)
+        np.square(kernel, out=kernel)
+        kernel *= -0.5 / scale**2
+        np.exp(kernel, out=kernel)
         return np.asarray((kernel @ self.mass[..., None])[..., 0] / (scale * np.sqrt(2 * np.pi)))
+
+    def bound(self, chance: Array, information: float, drift: Array | float = 0.0) -> Array:
+        """The score (rows,) above which a walk is with `chance` (rows,) when it has reached `information`.
+
+        The logarithm of that chance is concave (the density of a normal walk that is stopped outside intervals is
+        log-concave), so that Newton's steps, from a bound that is too high, never pass the root. A chance below
+        `NEXT_TO_NOTHING` is not worth the steps: it keeps the bound that it has without stopping, which is too high.
+        """
+        drift = np.broadcast_to(drift, chance.shape)
+        bound = np.asarray(drift * information - special.ndtri(chance) * np.sqrt(information))
+        solve = np.flatnonzero(chance > NEXT_TO_NOTHING)
+        if self.information == 0 or not solve.size:
+            return bound
+        walk, at = self._rows(solve), bound[solve]
+        for _ in range(50):
+            above = walk.above(at, information, drift[solve])
+            density = walk.density(at[:, None], information, drift[solve])[:, 0]
+            step = above * np.log(above / chance[solve]) / density
+            at = at + step
+            if np.max(np.abs(step)) <= 1e-13 * np.sqrt(information):
+                break
+        bound[solve] = at
+        return bound
+
+    def mirrored(self) -> Walk:
+        """The same walks with signs turned: what was above is below."""
+        return Walk(self.information, -self.nodes, self.mass)
 
     def advance(
         self,
@@ -68,6 +106,9 @@ class Walk:
         if lower is None:
             nodes, mass = np.concatenate([nodes, -nodes], axis=1), np.concatenate([mass, mass], axis=1)
         return Walk(information, nodes, mass)
+
+    def _rows(self, which: slice | NDArray[np.intp]) -> Walk:
+        return Walk(self.information, self.nodes[which], self.mass[which])
 
     def _steps(self, at: Array, information: float, drift: Array | float) -> tuple[Array, float]:
         """Distances from every node to every point, (rows, points, nodes), and the standard deviation of the step."""
