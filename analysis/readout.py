@@ -6,29 +6,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analysis import frozen_json
+from analysis.figures import Arms as Arms
+from analysis.figures import Estimate as Estimate
+from analysis.network.result import Network
 
 Verdict = Literal["pass", "warn", "fail", "unknown"]
 Call = Literal["ship", "keep_running", "stop", "review", "blocked"]
 Reading = Literal["better", "worse", "within_margin", "beyond_margin", "unclear", "unknown"]
-
-
-@dataclass(frozen=True, slots=True)
-class Arms:
-    """A number for each side of a comparison."""
-
-    control: float | None
-    treatment: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """An effect with its interval; what cannot be computed is None and `reason` says why."""
-
-    estimate: float | None
-    standard_error: float | None
-    lower: float | None
-    upper: float | None
-    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,6 +328,7 @@ class Readout:
     decision: Decision
     variations: tuple[Variation, ...] = ()
     learning: tuple[Learning, ...] = ()
+    network: Network | None = None
 
     @property
     def decided(self) -> Look:

@@ -1,0 +1,1 @@
+"""Experiments among friends: communities, exposure through others, direct and spillover effects."""
