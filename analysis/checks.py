@@ -17,7 +17,7 @@ from analysis.metrics import KINDS
 from analysis.metrics.metric import Array
 from analysis.readout import Check, Verdict
 from analysis.rules import Rules
-from analysis.sample_ratio import fixed_p_value, sequential_p_value
+from analysis.sample_ratio import CONCENTRATION, fixed_p_value, sequential_p_value
 
 SAMPLE_RATIO_FIXED = 0.001
 SAMPLE_RATIO_SEQUENTIAL = 0.01
@@ -29,6 +29,8 @@ BALANCE_FAIL, BALANCE_WARN = 0.001, 0.01
 STALE = timedelta(hours=48)
 # A confidence sequence and Welch's t lean on the central limit theorem: below these they are a promise, not a proof.
 ENOUGH_UNITS = {"confidence_sequence": 500, "group_sequential": 500, "fixed": 100, "bayesian": 100}
+# A cluster is a sum over many units, so fewer are enough; t with degrees of freedom of their own covers the rest.
+ENOUGH_CLUSTERS = {"confidence_sequence": 50, "group_sequential": 50, "fixed": 20, "bayesian": 20}
 ENOUGH_EVENTS = {"confidence_sequence": 50, "group_sequential": 50, "fixed": 10, "bayesian": 10}
 
 
@@ -41,7 +43,7 @@ def run_checks(
     columns = [_sample_ratio(units, shares)]
     if len(units) > 1:
         columns.append(_sequential_sample_ratio(units, shares))
-    columns.append(_crossover(units, collected.crossed, shares))
+    columns.append(_crossover(experiment, units, collected.crossed, shares))
     balance = _balance(experiment, collected, rules)
     if balance:
         columns.append(balance)
@@ -49,7 +51,7 @@ def run_checks(
     looks = [list(checks) for checks in zip(*columns, strict=True)]
     looks[-1].append(_freshness(experiment, collected, now))
     if collected.left_out:
-        looks[-1].append(_other_arms(collected.left_out))
+        looks[-1].append(_other_arms(experiment, collected.left_out))
     return [tuple(checks) for checks in looks]
 
 
@@ -89,31 +91,41 @@ def _sequential_sample_ratio(units: Array, shares: Array) -> list[Check]:
     return checks
 
 
-def _crossover(units: Array, crossed: Array, shares: Array) -> list[Check]:
-    """Units seen in two arms: how many, and whether one arm loses more of them than the other."""
+def _crossover(experiment: Experiment, units: Array, crossed: Array, shares: Array) -> list[Check]:
+    """Units seen in two arms: how many, and whether one arm has more of them than the other.
+
+    Left out unevenly they bias the comparison. Kept in their first arm they only bring the arms nearer to each other.
+    """
+    left_out = experiment.crossovers == "exclude"
+    everyone = units + crossed if left_out else units
+    uneven, with_them = _p_values(crossed, shares, LOSS_CONCENTRATION), _p_values(everyone, shares, CONCENTRATION)
     checks = []
-    for kept, lost, p in zip(units.sum(axis=-1), crossed, _loss_p_values(crossed, shares), strict=True):
-        total = lost.sum()
-        if kept + total == 0:
+    for k, (all_, lost) in enumerate(zip(everyone, crossed, strict=True)):
+        if all_.sum() == 0:
             checks.append(Check("crossover", "unknown", None, None, CROSSOVER_WARN, "no units yet"))
             continue
-        share = float(total / (kept + total))
-        uneven = p < SAMPLE_RATIO_SEQUENTIAL
-        verdict: Verdict = "fail" if share > CROSSOVER_FAIL or uneven else "warn" if share > CROSSOVER_WARN else "pass"
+        p, share = float(uneven[k]), float(lost.sum() / all_.sum())
+        biased = p < SAMPLE_RATIO_SEQUENTIAL
+        fails = share > CROSSOVER_FAIL or (biased and left_out)
+        verdict: Verdict = "fail" if fails else "warn" if share > CROSSOVER_WARN or biased else "pass"
         reason = (
-            f"{total:,.0f} of {kept + total:,.0f} units were seen in two arms and are left out ({100 * share:.2f}%)"
+            f"{lost.sum():,.0f} of {all_.sum():,.0f} {experiment.randomised} were seen in two arms and "
+            f"{'are left out' if left_out else 'stay in their first'} ({100 * share:.2f}%)"
         )
-        if uneven:
-            reason += f"; by first arm {_split(lost)}, so leaving them out biases the comparison ({p_text(float(p))})"
-        checks.append(Check("crossover", verdict, float(p), share, CROSSOVER_WARN, reason))
+        if left_out and lost.any():
+            reason += f"; with them {_split(all_)} arrived ({p_text(float(with_them[k]))}), without {_split(units[k])}"
+        if biased:
+            harm = "leaving them out biases the comparison" if left_out else "one arm saw more of the other"
+            reason += f"; by first arm {_split(lost)}, so {harm} ({p_text(p)})"
+        checks.append(Check("crossover", verdict, p, share, CROSSOVER_WARN, reason))
     return checks
 
 
-def _loss_p_values(crossed: Array, shares: Array) -> Array:
-    """p-value, at each look, of the left-out units' first arms against the planned shares; 1 without any."""
-    if len(crossed) > 1:
-        return sequential_p_value(crossed, shares, LOSS_CONCENTRATION)
-    return np.nan_to_num(fixed_p_value(crossed, shares), nan=1.0)
+def _p_values(counts: Array, shares: Array, concentration: float) -> Array:
+    """p-value, at each look, of counts by arm against the planned shares; 1 without any."""
+    if len(counts) > 1:
+        return sequential_p_value(counts, shares, concentration)
+    return np.nan_to_num(fixed_p_value(counts, shares), nan=1.0)
 
 
 def _balance(experiment: Experiment, collected: Collected, rules: Rules) -> list[Check]:
@@ -153,17 +165,19 @@ def _balance(experiment: Experiment, collected: Collected, rules: Rules) -> list
 
 def _sample_size(experiment: Experiment, collected: Collected, units: Array) -> list[Check]:
     """Whether every arm has the units, and every 0/1 metric the events, that the intervals lean on."""
-    limit, events_limit = ENOUGH_UNITS[experiment.inference], ENOUGH_EVENTS[experiment.inference]
+    limit = (ENOUGH_CLUSTERS if experiment.cluster else ENOUGH_UNITS)[experiment.inference]
+    events_limit = ENOUGH_EVENTS[experiment.inference]
     binary = [metric for metric in experiment.metrics if metric.binary]
     checks = []
     for k, counts in enumerate(units):
         least = float(counts.min())
         verdict: Verdict = "pass" if least >= limit else "warn"
-        reason = f"the smallest arm has {least:,.0f} units; the intervals lean on {limit:,} or more"
+        reason = f"the smallest arm has {least:,.0f} {experiment.randomised}; the intervals lean on {limit:,} or more"
         check = Check("sample_size", verdict, None, least, float(limit), reason)
         for metric in binary:
-            mean = collected.moments.select(metric.outcome.variables).mean[k, 0, :, 0]
-            rare = float((np.minimum(mean, 1 - mean) * counts).min())
+            mean = collected.moments.select(metric.outcome.variables).mean[k, 0]
+            whole = mean[:, 1] if metric.outcome.denominator else 1.0
+            rare = float((np.minimum(mean[:, 0], whole - mean[:, 0]) * counts).min())
             if rare < events_limit and check.verdict == "pass":
                 reason = f"{metric.name}: one arm has {rare:,.0f} events; the intervals lean on {events_limit} or more"
                 check = Check("sample_size", "warn", None, rare, float(events_limit), reason)
@@ -199,7 +213,8 @@ def _due(now: datetime | None, end: date | None, due: date) -> str:
     return "the end of the experiment" if due == end else "now" if now else "the last exposure"
 
 
-def _other_arms(left_out: dict[str, int]) -> Check:
+def _other_arms(experiment: Experiment, left_out: dict[str, int]) -> Check:
     total = sum(left_out.values())
     arms = ", ".join(f"{arm} ({n:,})" for arm, n in left_out.items())
-    return Check("other_arms", "pass", None, float(total), None, f"units of arms outside this comparison: {arms}")
+    reason = f"{experiment.randomised} of arms outside this comparison: {arms}"
+    return Check("other_arms", "pass", None, float(total), None, reason)

@@ -109,7 +109,7 @@ def _units_to_come(experiment: Experiment, collected: Collected, k: int) -> str 
         return None
     crossed = int(collected.crossed[k].sum())
     seen = f" ({crossed:,} of them seen in two arms)" if crossed else ""
-    return f"{units:,} of {experiment.planned_units:,} planned units are in{seen}."
+    return f"{units:,} of {experiment.planned_units:,} planned {experiment.randomised} are in{seen}."
 
 
 def _windows_to_end(experiment: Experiment, collected: Collected, k: int) -> str | None:

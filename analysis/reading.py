@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.checks import run_checks
+from analysis.clustering import clustering
 from analysis.collected import Collected
 from analysis.decision import decide
 from analysis.effects import Contrast
@@ -76,7 +77,8 @@ def read_collected(experiment: Experiment, collected: Collected, *, now: datetim
         )
         for k, label in enumerate(collected.labels)
     )
-    return Readout(experiment.id, _design(experiment), done, decide(experiment, collected, done))
+    costs = tuple(clustering(metric, collected) for metric in experiment.metrics) if experiment.cluster else ()
+    return Readout(experiment.id, _design(experiment), done, decide(experiment, collected, done), clusters=costs)
 
 
 def _by_arm(collected: Collected, counts: Array) -> dict[str, int]:
@@ -172,7 +174,7 @@ def metric_plan(metric: Metric) -> MetricPlan:
 def _design(experiment: Experiment) -> Design:
     return Design(
         name=experiment.name,
-        unit=experiment.unit,
+        unit=experiment.cluster or experiment.unit,
         control=experiment.control,
         shares=dict(experiment.shares),
         alpha=experiment.alpha,

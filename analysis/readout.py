@@ -319,6 +319,20 @@ class Design:
 
 
 @dataclass(frozen=True, slots=True)
+class Clustering:
+    """What randomising clusters costs a metric: `icc` is how alike the units of one cluster are.
+
+    `design_effect` is the variance over what it would be had units been randomised one by one.
+    """
+
+    metric: str
+    clusters: int
+    units: int
+    icc: float | None
+    design_effect: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Readout:
     """All effects, intervals, checks and the decision, look by look (oldest first)."""
 
@@ -329,6 +343,7 @@ class Readout:
     variations: tuple[Variation, ...] = ()
     learning: tuple[Learning, ...] = ()
     network: Network | None = None
+    clusters: tuple[Clustering, ...] = ()
 
     @property
     def decided(self) -> Look:
