@@ -37,6 +37,17 @@ def test_a_chance_is_how_often_it_happens(drawn):
             assert abs(hits - chance[among].sum()) < stats.norm.ppf(0.9999) * spread
 
 
+def test_a_chance_is_right_also_when_one_stops_because_it_is_high():
+    rng, looks, prior = np.random.default_rng(9), np.arange(1, 29), Prior(0.0, 0.05)
+    effect = rng.normal(0, prior.sd, RUNS)
+    running = np.cumsum(rng.normal(effect[:, None], 0.3, (RUNS, len(looks))), axis=1) / looks
+    chance = posterior(prior, running, 0.3 / np.sqrt(looks)).chance_to_beat_control(1)
+    stopped = (chance > 0.9).any(axis=1)
+    then = chance[np.arange(RUNS), (chance > 0.9).argmax(axis=1)][stopped]
+    gap = (effect[stopped] > 0).sum() - then.sum()
+    assert stopped.sum() > 1_000 and abs(gap) < stats.norm.ppf(0.9999) * np.sqrt(np.sum(then * (1 - then)))
+
+
 def test_an_expected_loss_is_what_is_lost_on_average(drawn):
     effect, belief = drawn
     for good in (1, -1):

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from analysis.group_sequential import GroupSequential, Spending
 from analysis.interaction import interaction_p_value
 from analysis.intervals import ConfidenceSequence, FixedHorizon
 
@@ -86,6 +87,22 @@ def test_under_daily_peeking_a_sequence_keeps_its_level_and_a_fixed_horizon_only
     assert stats.binomtest(int(sequence.any(axis=1).sum()), runs, 0.05, alternative="greater").pvalue > 0.001
     assert stats.binomtest(int(fixed[:, -1].sum()), runs, 0.05).pvalue > 0.001
     assert stats.binomtest(int(fixed.any(axis=1).sum()), runs, 0.15, alternative="greater").pvalue < 0.001
+
+
+@pytest.mark.parametrize("levels", [2, 5])
+def test_at_planned_looks_a_group_sequential_design_keeps_its_level(levels):
+    study = [np.moveaxis(part[:, [6, 13, 20, 27]], 0, 1) for part in daily(levels, 0.0)]
+    rule = GroupSequential((0.25, 0.5, 0.75, 1.0), Spending("pocock"))
+    found = np.any(interaction_p_value(*study, rule) < 0.05, axis=0)
+    assert stats.binomtest(int(found.sum()), len(found), 0.05, alternative="greater").pvalue > 0.001
+    if levels == 2:
+        assert stats.binomtest(int(found.sum()), len(found), 0.05).pvalue > 0.001
+
+
+def test_a_group_sequential_design_of_one_look_is_welchs_test_of_two_small_segments():
+    study = (np.array([[1.0, 0.2]]), np.array([[0.2, 0.3]]), np.array([[9.0, 14.0]]), np.array([[7.0, 12.0]]))
+    once = interaction_p_value(*study, GroupSequential((1.0,), Spending("obrien_fleming")))
+    assert once == pytest.approx(interaction_p_value(*study, FixedHorizon()), rel=1e-4)
 
 
 @pytest.mark.parametrize("levels", [2, 5])
