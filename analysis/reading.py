@@ -77,7 +77,8 @@ def read_collected(experiment: Experiment, collected: Collected, *, now: datetim
         )
         for k, label in enumerate(collected.labels)
     )
-    costs = tuple(clustering(metric, collected) for metric in experiment.metrics) if experiment.cluster else ()
+    additive = [metric for metric in experiment.metrics if metric.variables]
+    costs = tuple(clustering(metric, collected) for metric in additive) if experiment.cluster else ()
     return Readout(experiment.id, _design(experiment), done, decide(experiment, collected, done), clusters=costs)
 
 
