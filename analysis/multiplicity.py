@@ -16,11 +16,6 @@ from numpy.typing import NDArray
 from analysis.metrics.metric import Array
 
 
-def bonferroni(p: Array) -> Array:
-    """Adjusted p-values for the family-wise error rate, shape (..., m); its intervals are those at alpha / m."""
-    return np.minimum(p * _tested(p), 1.0)
-
-
 def holm(p: Array) -> Array:
     """Adjusted p-values for the family-wise error rate under any dependence, shape (..., m).
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from shared import GOLDEN, needs_golden
 
-from analysis.multiplicity import benjamini_hochberg, bonferroni, fcr_alpha, holm
+from analysis.multiplicity import benjamini_hochberg, fcr_alpha, holm
 
-ADJUSTMENTS = {"bonferroni": bonferroni, "holm": holm, "fdr_bh": benjamini_hochberg}
+ADJUSTMENTS = {"holm": holm, "fdr_bh": benjamini_hochberg}
 
 pytestmark = needs_golden
 
