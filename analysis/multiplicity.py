@@ -57,9 +57,10 @@ def fcr_alpha(p: Array, alpha: float) -> Array:
 def selected_alpha(alpha: float, picked: int, total: int) -> float:
     """Level of the intervals of `picked` out of `total` comparisons that a reader chose in any way.
 
-    Confidence sequences at this level keep the false coverage rate at alpha at any look (e-BY). Intervals for one
-    look keep it too if the comparisons are independent, as disjoint segments are, and the choice is simple: the
-    number picked does not hang on a picked comparison's own value while all others are held.
+    Confidence sequences at this level keep the false coverage rate at alpha at any look (e-BY), if they were tuned
+    before the choice: `ConfidenceSequence.alpha` must not hang on `picked`. Intervals for one look keep it too if
+    the comparisons are independent, as disjoint segments are, and the choice is simple: the number picked does not
+    hang on a picked comparison's own value while all others are held.
 
     Raises:
         ValueError: if not 1 <= picked <= total.
