@@ -1,0 +1,72 @@
+"""Decisions on the command line, as a person records and lists them."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from holdout import main
+from store import Workspace
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    registry = Workspace.create(tmp_path / "shop").registry
+    for id, verdicts in {"mail": ("keep_running", "ship"), "banner": ("blocked",), "new": ()}.items():
+        registry.save_experiment("", id=id, name=id)
+        for verdict in verdicts:
+            registry.save_look(id, readout="{}", verdict=verdict, lake_versions={})
+    return tmp_path / "shop"
+
+
+@pytest.fixture
+def holdout(shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs a command on the shop: its exit status, what it printed, and what it printed to stderr."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["holdout", *arguments, "--workspace", str(shop)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return int(ended.value.code or 0), *capsys.readouterr()
+
+    return run
+
+
+def test_a_decision_is_recorded_on_the_latest_look_and_listed_with_its_outcome(holdout: Command) -> None:
+    _, first, _ = holdout("decide", "mail", "stop", "--reason", "Too dear.", "--by", "ann", "--look", "1")
+    _, second, _ = holdout("decide", "mail", "ship", "--reason", "It wins.", "--by", "bob")
+    assert first.startswith("1: mail: stop (look 1 said keep_running), ann on ")
+    assert second.startswith("2: mail: ship (look 2 said ship), bob on ")
+    done = holdout("outcome", "2", "Revenue rose", "--by", "cat", "--estimate", "0.021")
+    assert done == (0, "Kept beside decision 2.\n", "")
+    lines = holdout("decisions", "mail")[1].splitlines()
+    assert lines[0] == second.strip()
+    assert lines[1].endswith(", cat: Revenue rose (+2.10%)")
+    assert lines[2] == first.strip() + "; superseded by 2"
+
+
+def test_a_blocked_look_needs_the_override_and_shows_it(holdout: Command) -> None:
+    asked = ("decide", "banner", "stop", "--reason", "Broken split.", "--by", "ann")
+    status, _, said = holdout(*asked)
+    assert status == 1 and "blocked by a failed health check" in said
+    _, line, _ = holdout(*asked, "--override")
+    assert "(look 3 said blocked, overridden)" in line
+    assert holdout("decisions") == (0, line, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("decide", "mial", "ship", "--reason", "r", "--by", "ann"), "Did you mean 'mail'?"),
+        (("decide", "new", "ship", "--reason", "r", "--by", "ann"), "no look to decide on. Take one with `holdout"),
+        (("decide", "mail", "go", "--reason", "r", "--by", "ann"), "'go' cannot be decided. Known: keep_running"),
+        (("outcome", "7", "It rose", "--by", "ann"), "decision 7 is not in the registry"),
+        (("decisions", "mial"), "Did you mean 'mail'?"),
+    ],
+)
+def test_a_mistake_ends_in_one_clear_line(holdout: Command, arguments: tuple[str, ...], part: str) -> None:
+    status, printed, said = holdout(*arguments)
+    assert (status, printed) == (1, "") and said.count("\n") == 1 and part in said
