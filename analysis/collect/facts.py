@@ -46,14 +46,18 @@ def _lake(experiment: Experiment, workspace: "Workspace | None", files: Files) -
     exposures = view(files, workspace, "exposures")
     if exposures is None:
         raise SourceError(f"{label}: table exposures is empty; import exposures first.")
-    users = view(files, workspace, "users")
-    known = [c for c in users.types if c not in exposures.types and c != "user_id"] if users else []
-    more = "".join(f", users.{quote(column)}" for column in known)
-    join = f"LEFT JOIN users ON CAST(exposures.{quote(experiment.unit)} AS VARCHAR) = users.user_id" if known else ""
     exposures.need(experiment.unit, "the unit")
+    types, columns, joins = dict(exposures.types), "", ""
+    for table in ("users", "communities"):
+        people = view(files, workspace, table)
+        known = [name for name in people.types if name not in types and name != "user_id"] if people else []
+        if people and known:
+            types |= people.types
+            columns += "".join(f", {table}.{quote(name)}" for name in known)
+            joins += f" LEFT JOIN {table} ON CAST(exposures.{quote(experiment.unit)} AS VARCHAR) = {table}.user_id"
     with translated(label):
         files.con.execute(
-            f"CREATE VIEW units AS SELECT exposures.*{more} FROM exposures {join} "
+            f"CREATE VIEW units AS SELECT exposures.*{columns} FROM exposures{joins} "
             f"WHERE exposures.experiment_id = {literal(experiment.id)}"
         )
     units = files.view("units", f"{label}, table exposures")
@@ -74,6 +78,8 @@ def view(files: Files, workspace: "Workspace", table: str) -> Rows | None:
     listed = ", ".join(literal(path) for path in paths)
     label = f"lake of {workspace.path}, table {table}"
     with translated(label):
-        files.con.execute(f"CREATE VIEW {quote(table)} AS SELECT * FROM read_parquet([{listed}], union_by_name = true)")
+        files.con.execute(
+            f"CREATE OR REPLACE VIEW {quote(table)} AS SELECT * FROM read_parquet([{listed}], union_by_name = true)"
+        )
     here = all(Path(path).is_file() for path in paths)
     return files.view(table, label, tuple(paths) if here else ())

@@ -11,13 +11,14 @@ from analysis.effects import Contrast
 from analysis.metrics.metric import Array
 from analysis.network.exposure import Exposure
 from analysis.network.graph import Ints
+from analysis.network.result import NetworkContrast
 
 Mask = NDArray[np.bool_]
 # A unit that gets to a condition more rarely than this would speak for more than a hundred others.
 RAREST = 0.01
 LOW, HIGH = 0, 1
 # Each contrast as the two conditions (own arm, friends) that it compares, the base first.
-CONDITIONS = {
+CONDITIONS: dict[NetworkContrast, tuple[tuple[int, int], tuple[int, int]]] = {
     "direct": ((0, LOW), (1, LOW)),
     "spillover_untreated": ((0, LOW), (0, HIGH)),
     "spillover_treated": ((1, LOW), (1, HIGH)),
@@ -26,7 +27,7 @@ CONDITIONS = {
 }
 # Slopes, by the own arm of the units: only where each unit is randomised by itself does every one of them expect the
 # same share of friends treated, whatever its friends and community.
-DOSES = {"dose_untreated": 0, "dose_treated": 1}
+DOSES: dict[NetworkContrast, int] = {"dose_untreated": 0, "dose_treated": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class NetworkContrasts:
         left_out: units that a contrast cannot speak of, because a condition is out of reach for them.
     """
 
-    names: tuple[str, ...]
+    names: tuple[NetworkContrast, ...]
     contrast: Contrast
     communities: Ints
     left_out: Ints

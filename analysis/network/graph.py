@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from analysis.metrics.metric import Array
+from analysis.variables import Variable
 
 Ints = NDArray[np.int64]
 
@@ -42,3 +46,19 @@ class Graph:
         if not len(self.pairs):
             return float("nan")
         return float((community[self.pairs[:, 0]] == community[self.pairs[:, 1]]).mean())
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The units of the last look and their friends: what effects among friends need, and Moments do not hold.
+
+    Attributes:
+        community: of each unit, shape (n,); see `find_communities`.
+        arm: index of each unit's arm, 0 for control, shape (n,).
+        values: by variable, after caps, shape (n,).
+    """
+
+    graph: Graph
+    community: Ints
+    arm: NDArray[np.int32]
+    values: Mapping[Variable, Array]
