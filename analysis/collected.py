@@ -1,10 +1,13 @@
 """What one scan of an experiment's facts returns: Moments in cells, and the counts that the checks need."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from analysis.metrics.metric import Array
 from analysis.moments import Moments
+from analysis.network.graph import Neighbours
+from analysis.quantiles import QuantileCells
 from analysis.readout import Segment
 from analysis.variables import Variable
 
@@ -25,7 +28,9 @@ class Collected:
         left_out: units or clusters of arms that the experiment does not list, by arm.
         last_exposure, last_event: latest times in the data; None where there is no time.
         caps: the cap that each capped variable got, by the variable's name.
+        quantiles: what each quantile metric's rows say, by the metric's id.
         inside: where clusters were randomised, Moments of the units in them at the last look, shape (arms,).
+        neighbours: the units of the last look and their friends, where the source knows of any.
         nonnegative: the variables of which no unit has a value below 0, as far as the source can tell.
     """
 
@@ -40,6 +45,8 @@ class Collected:
     caps: dict[str, float]
     inside: Moments | None = None
     nonnegative: frozenset[Variable] = frozenset()
+    quantiles: Mapping[str, QuantileCells] = field(default_factory=dict)
+    neighbours: Neighbours | None = None
 
     @property
     def labels(self) -> tuple[str | None, ...]:

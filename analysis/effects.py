@@ -85,10 +85,12 @@ class Contrast:
 class _Linear:
     """Linearised quantities of one arm: n, values (..., q) and covariance (..., q, q) of one unit.
 
-    `effective` is n, or of clusters of unequal size how many of one size would weigh as much.
+    `effective` is n, or of clusters of unequal size how many of one size would weigh as much; `counted` is n without
+    those whose window is still open, where the metric waits for it.
     """
 
     n: Array
+    counted: Array
     effective: Array
     value: Array
     covariance: Array
@@ -172,7 +174,7 @@ def covariates_of(metric: Metric, moments: Moments) -> tuple[Quantity, ...]:
 def _linearise(quantities: tuple[Quantity, ...], arm: Moments) -> _Linear:
     """The quantities of one arm, the metric's first; a covariate with a denominator of 0 explains nothing."""
     variables = tuple(dict.fromkeys(v for quantity in quantities for v in quantity.variables))
-    effective = arm.kish(SIZE) if SIZE in arm.variables else arm.n
+    effective, counted = arm.kish(SIZE) if SIZE in arm.variables else arm.n, _counted(quantities[0], arm)
     arm = arm.select(variables)
     value = np.empty((*arm.n.shape, len(quantities)))
     gradient = np.zeros((*arm.n.shape, len(quantities), len(variables)))
@@ -184,7 +186,15 @@ def _linearise(quantities: tuple[Quantity, ...], arm: Moments) -> _Linear:
         for j, column in enumerate(place):
             gradient[..., k, column] += np.where(empty, 0.0, slope[..., j])
     value = np.where((arm.n > 0)[..., None], value, np.nan)
-    return _Linear(arm.n, effective, value, gradient @ arm.covariance @ np.swapaxes(gradient, -1, -2))
+    return _Linear(arm.n, counted, effective, value, gradient @ arm.covariance @ np.swapaxes(gradient, -1, -2))
+
+
+def _counted(quantity: Quantity, arm: Moments) -> Array:
+    if quantity.denominator is None or quantity.denominator.aggregation != "unit":
+        return arm.n
+    over = arm.select((quantity.denominator,)).mean[..., 0]
+    size = np.maximum(arm.select((SIZE,)).mean[..., 0], 1.0) if SIZE in arm.variables else 1.0
+    return np.asarray(np.rint(arm.n * over / size))
 
 
 def _pooled(metric: Metric, arms: list[_Linear], slope: Array, centre: Array) -> Contrast:
@@ -237,7 +247,7 @@ def _lin(arms: list[_Linear], centre: Array, share: float) -> Contrast:
     with np.errstate(divide="ignore", invalid="ignore"):
         covariance = whole.covariance / whole.n[..., None, None]
     own = [np.diagonal(part.covariance, axis1=-2, axis2=-1)[..., a] for a, part in enumerate(parts)]
-    return Contrast(values[0], values[1], covariance, arms[0].n, arms[1].n, _welch(own, arms), slope)
+    return Contrast(values[0], values[1], covariance, arms[0].counted, arms[1].counted, _welch(own, arms), slope)
 
 
 def _influence(arm: _Linear, which: int, slope: Array, values: list[Array], centre: Array, share: float) -> Moments:
@@ -270,7 +280,7 @@ def _independent(
         if metric.pivot == "normal" and metric.outcome.denominator is None
         else _welch([v * arm.n for v, arm in zip(variances, arms, strict=True)], arms)
     )
-    return Contrast(values[0], values[1], covariance, arms[0].n, arms[1].n, dof, slope)
+    return Contrast(values[0], values[1], covariance, arms[0].counted, arms[1].counted, dof, slope)
 
 
 def _welch(per_unit: list[Array], arms: list[_Linear]) -> Array:

@@ -95,6 +95,13 @@ class Experiment:
         return tuple(dict.fromkeys((*size, *(v for metric in self.metrics for v in metric.variables))))
 
     @property
+    def scanned(self) -> tuple[Variable, ...]:
+        """What a scan reads: `variables`, the rows of quantiles, and what caps are quantiles of."""
+        rows = (metric.outcome.numerator for metric in self.metrics if not metric.additive)
+        yardsticks = (variable.yardstick for variable in self.variables)
+        return tuple(dict.fromkeys((*self.variables, *rows, *filter(None, yardsticks))))
+
+    @property
     def randomised(self) -> str:
         """What was randomised, as a word for people."""
         return "clusters" if self.cluster else "units"

@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from analysis.collect.ranks import Ranked, quantile_cells
 from analysis.collected import Collected
 from analysis.experiment import Experiment, Source
 from analysis.metrics import KINDS, Metric, Quantity
+from analysis.metrics.quantile import Quantile
 from analysis.moments import Moments
+from analysis.quantiles import QuantileCells
 from analysis.readout import (
     Adjustment,
     Alternative,
@@ -37,8 +40,9 @@ def a_quantity(*columns: str) -> Quantity:
 def a_metric(
     *columns: str, kind: str = "mean", covariates: tuple[Any, ...] = (), role: str = "primary", **more: Any
 ) -> Metric:
-    """A metric over plain columns; each covariate is a column or a (numerator, denominator) pair."""
+    """A metric over plain columns; each covariate is a column or a (numerator, denominator) pair; a quantile is 0.5."""
     pairs = tuple(a_quantity(*((c,) if isinstance(c, str) else c)) for c in covariates)
+    more = {**({} if KINDS[kind].additive else {"quantile": 0.5}), **more}
     settings = {"id": columns[0], "name": columns[0].capitalize(), "direction": "increase", "role": role, **more}
     return KINDS[kind](outcome=a_quantity(*columns), covariates=pairs, **settings)
 
@@ -59,6 +63,17 @@ def stack(cells: list[list[list[Moments]]]) -> Moments:
         np.array([m.mean for m in flat]).reshape(*shape, p),
         np.array([m.cross for m in flat]).reshape(*shape, p, p),
     )
+
+
+def quantiles_of(metric: Metric, arms: list[Any]) -> dict[str, QuantileCells]:
+    """What a scan would say of a quantile at one look, from each arm's rows, shape (rows of each unit, units)."""
+    if not isinstance(metric, Quantile):
+        return {}
+    rows = np.hstack(arms)
+    unit = np.tile(np.arange(rows.shape[1]), len(rows))
+    ranked = Ranked.of(unit, rows.ravel(), np.zeros(rows.size, np.uint16), alone=len(rows) == 1)
+    of = np.repeat(np.arange(len(arms)), [arm.shape[1] for arm in arms])
+    return {metric.id: quantile_cells(ranked, (metric.quantile,), 1, of, len(arms), [])[0]}
 
 
 def an_experiment(*metrics: Metric, **more: Any) -> Experiment:

@@ -182,7 +182,7 @@ class _Sheet:
         n, mean, cross = (
             n.reshape(self.arms, joint),
             mean.reshape(self.arms, joint, p),
-            cross.reshape(self.arms, joint, -1),
+            cross.reshape(self.arms, joint, p * p),
         )
         out_n, out_mean, out_cross = [], [], []
         for a in range(self.arms):

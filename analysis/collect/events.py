@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from analysis.variables import Variable
 
 DAY = 86_400_000_000
 Increment = tuple[NDArray[np.int32], Array]
+Batch = tuple[NDArray[np.int32], Array, NDArray[np.uint16]]
 # Increments of 12 bytes that are kept before those of one unit and day are joined.
 KEEP = 32_000_000
 
@@ -28,6 +29,7 @@ class Totals:
         start: first day (since 1970) of the looks.
         values: each event variable's final value by unit, before caps; 0 for a unit without events.
         days: increments (units, amounts) of each variable that moves after exposure, by day since `start`.
+        rows: batches (units, values, days since `start`) of each variable whose rows are kept apart.
         latest: latest event of any unit that counts; None without any.
         last_event: latest event in the data.
     """
@@ -35,14 +37,16 @@ class Totals:
     start: int
     values: dict[Variable, Array] = field(default_factory=dict)
     days: dict[Variable, dict[int, list[Increment]]] = field(default_factory=dict)
+    rows: dict[Variable, list[Batch]] = field(default_factory=dict)
     latest: int | None = None
     last_event: int | None = None
 
     @classmethod
-    def none(cls, units: Units, variables: tuple[Variable, ...]) -> "Totals":
+    def none(cls, units: Units, variables: tuple[Variable, ...], *, daily: bool) -> "Totals":
         """Units without any event."""
-        scan = Scan(units, tuple(v for v in variables if v.aggregation is not None), daily=True)
-        return scan.finish()
+        scan = Scan(units, variables, daily)
+        scan.finish()
+        return scan.complete(units.latest)
 
 
 def apply(variable: Variable, total: Array, units: NDArray[np.int32], amounts: Array) -> None:
@@ -84,7 +88,7 @@ def read_events(
     if units.first is not None and rows.are_dates(time):
         # An event of the day of first exposure came after it as far as anybody knows, so it may not be a covariate.
         units = replace(units, first=units.first // DAY * DAY)
-    scan = Scan(units, tuple(v for v in variables if v.aggregation is not None), daily)
+    scan = Scan(units, variables, daily)
     read = reader_of(rows, units.ids, unit, time, scan.bases, whole=whole)
     for place, when, amounts in read(scan.bases, scan.earliest):
         scan.add(place, when, amounts)
@@ -95,10 +99,11 @@ def read_events(
     if totals.last_event is not None and totals.last_event >= rest:
         for place, when, _ in read({}, rest):
             scan.note_latest(place, when)
-    for variable, values in totals.values.items():
+    kept = [(variable, values) for variable, batches in totals.rows.items() for _, values, _ in batches]
+    for variable, values in (*totals.values.items(), *kept):
         if not np.isfinite(values).all():
             _refuse_infinite(rows, variable)
-    return totals
+    return scan.complete(max(filter(None, (units.latest, totals.latest))))
 
 
 def _refuse_infinite(rows: Rows, variable: Variable) -> None:
@@ -117,32 +122,42 @@ class Scan:
         self.first = np.append(units.first, 1 << 61)
         self.daily = daily
         names: dict[Base, str] = {}
-        self.windows: dict[tuple[float | None, bool], list[tuple[Variable, str]]] = defaultdict(list)
+        self.windows: dict[Window, list[tuple[Variable, str]]] = defaultdict(list)
         self.totals = Totals(start=int(units.first.min() // DAY))
         self.kept = 0
+        self.late = [variable for variable in variables if variable.complete]
         for variable in variables:
-            key = (variable.value, str(variable.aggregation), variable.where)
-            base = names.setdefault(key, f"base_{len(names)}")
-            self.windows[variable.days, variable.pre].append((variable, base))
+            if variable.aggregation is None:
+                continue
+            if variable.aggregation == "unit":
+                self.totals.values[variable] = np.ones(self.n)
+                continue
+            # Rows that are kept apart and those of a maximum need the same marker of what is none.
+            how = "max" if variable.aggregation == "each" else variable.aggregation
+            base = names.setdefault((variable.value, how, variable.where), f"base_{len(names)}")
+            self.windows[_window(variable)].append((variable, base))
+            if variable.aggregation == "each":
+                self.totals.rows[variable] = []
+                continue
             self.totals.values[variable] = opening(variable, self.n)
-            if daily and not variable.pre:
+            if daily and not variable.pre and not variable.complete:
                 self.totals.days[variable] = defaultdict(list)
         self.bases = {name: base for base, name in names.items()}
 
     @property
     def earliest(self) -> int:
         """The earliest time at which an event can count."""
-        before = max((days or 0.0 for days, pre in self.windows if pre), default=0.0)
+        before = max((window.days or 0.0 for window in self.windows if window.pre), default=0.0)
         return int(self.first.min()) - round(before * DAY)
 
     def add(self, place: NDArray[np.int32], time: NDArray[np.int64], bases: dict[str, NDArray[Any]]) -> None:
         """Adds one batch of rows."""
         self.note_latest(place, time)
         age = time - self.first.take(place)
-        for (days, pre), targets in self.windows.items():
-            rows = np.flatnonzero(_inside(age, days, pre))
+        for window, targets in self.windows.items():
+            rows = np.flatnonzero(window.holds(age))
             day = None
-            if self.daily and not pre:
+            if self.daily and not window.pre and not window.complete:
                 rows, day = self._by_day(rows, time)
             units = place.take(rows)
             for variable, base in targets:
@@ -167,9 +182,12 @@ class Scan:
         self, variable: Variable, units: NDArray[np.int32], amounts: NDArray[Any], day: NDArray[np.uint16] | None
     ) -> None:
         """Gives amounts to units: at once, or kept by day until the replay."""
-        busy = np.flatnonzero(amounts != (-np.inf if variable.aggregation == "max" else 0))
+        busy = np.flatnonzero(amounts != (-np.inf if variable.aggregation in ("max", "each") else 0))
         units, amounts = units.take(busy), amounts.take(busy).astype(float)
-        if day is None:
+        if variable.aggregation == "each":
+            days = np.zeros(len(busy), np.uint16) if day is None else day.take(busy)
+            self.totals.rows[variable].append((units, amounts, days))
+        elif day is None:
             apply(variable, self.totals.values[variable], units, amounts)
         elif len(busy):
             day = day.take(busy)
@@ -203,10 +221,38 @@ class Scan:
             self.totals.values[variable] = settled(variable, total)
         return self.totals
 
+    def complete(self, latest: int | None) -> Totals:
+        """The totals, in which units whose window has not ended by the end of the day of `latest` count 0."""
+        for variable in self.late:
+            day = (self.first[:-1] + round((variable.days or 0.0) * DAY)) // DAY - self.totals.start
+            values = self.totals.values[variable]
+            values[day > (latest or 0) // DAY - self.totals.start] = 0.0
+            busy = np.flatnonzero(values)
+            if self.daily:
+                order = busy[np.argsort(day[busy], kind="stable")].astype(np.int32)
+                ends = np.flatnonzero(np.diff(day[order])) + 1
+                self.totals.days[variable] = {
+                    int(day[units[0]]): [(units, values[units])] for units in np.split(order, ends) if len(units)
+                }
+        return self.totals
 
-def _inside(age: NDArray[np.int64], days: float | None, pre: bool) -> NDArray[np.bool_]:
-    """Which rows fall in a window, by microseconds since first exposure."""
-    if pre:
-        assert days is not None
-        return (age < 0) & (age >= -round(days * DAY))
-    return age >= 0 if days is None else (age >= 0) & (age <= round(days * DAY))
+
+class Window(NamedTuple):
+    """When events count, in days since first exposure, and whether only once that is over."""
+
+    start: float
+    days: float | None
+    pre: bool
+    complete: bool
+
+    def holds(self, age: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which rows it holds, by microseconds since first exposure."""
+        if self.pre:
+            assert self.days is not None
+            return (age < 0) & (age >= -round(self.days * DAY))
+        late = age >= round(self.start * DAY)
+        return late if self.days is None else late & (age <= round(self.days * DAY))
+
+
+def _window(variable: Variable) -> Window:
+    return Window(variable.start, variable.days, variable.pre, variable.complete)

@@ -11,6 +11,8 @@ from analysis.collect.clusters import refuse_split_segments, tally_clusters
 from analysis.collect.events import DAY, Totals, read_events
 from analysis.collect.facts import Facts, facts_of
 from analysis.collect.files import Files
+from analysis.collect.friends import read_friends
+from analysis.collect.ranks import quantiles_of
 from analysis.collect.readers import whole_numbers
 from analysis.collect.units import Units, all_variables, read_exposures, read_table
 from analysis.collected import Collected
@@ -18,6 +20,7 @@ from analysis.errors import SourceError
 from analysis.experiment import Experiment
 from analysis.metrics.metric import Array, Metric
 from analysis.moments import Moments
+from analysis.network.graph import Graph, Ints, Neighbours
 from analysis.readout import Segment
 from analysis.variables import Variable
 
@@ -35,7 +38,8 @@ def collect_rows(experiment: Experiment, workspace: "Workspace | None", looks: s
     with Files(workspace) as files:
         facts = facts_of(experiment, workspace, files)
         units, totals = scan(experiment, facts, daily=daily)
-    return gather(experiment, facts.units.label, units, totals, daily=daily)
+        friends = read_friends(workspace, files, units) if experiment.source.kind == "lake" and workspace else None
+    return gather(experiment, facts.units.label, units, totals, daily=daily, friends=friends)
 
 
 def scan(experiment: Experiment, facts: Facts, *, daily: bool) -> tuple[Units, Totals]:
@@ -46,16 +50,24 @@ def scan(experiment: Experiment, facts: Facts, *, daily: bool) -> tuple[Units, T
     whole = all(whole_numbers(rows, id) for rows in (facts.units, facts.events) if rows is not None)
     units = read_exposures(experiment, facts.units, whole=whole)
     if facts.events is None:
-        return units, Totals.none(units, experiment.variables)
-    return units, read_events(facts.events, units, experiment.variables, id, clock, whole=whole, daily=daily)
+        return units, Totals.none(units, experiment.scanned, daily=daily)
+    return units, read_events(facts.events, units, experiment.scanned, id, clock, whole=whole, daily=daily)
 
 
-def gather(experiment: Experiment, label: str, units: Units, totals: Totals, *, daily: bool) -> Collected:
-    """Moments of what a scan found; `label` is what an error calls the units' rows."""
+def gather(
+    experiment: Experiment,
+    label: str,
+    units: Units,
+    totals: Totals,
+    *,
+    daily: bool,
+    friends: tuple[Graph, Ints] | None = None,
+) -> Collected:
+    """Moments of what a scan found; `label` is what an error calls the units' rows, `friends` as `read_friends`."""
     refuse_split_segments(label, units)
     values = unit_values(experiment, units, totals)
     _refuse_kinds(experiment, values)
-    caps = limits(values)
+    caps = limits(values, totals.values)
     _refuse_flattening(experiment, values, caps)
     for variable, cap in caps.items():
         values[variable] = np.minimum(values[variable], cap)
@@ -76,6 +88,8 @@ def gather(experiment: Experiment, label: str, units: Units, totals: Totals, *, 
         last_event=_instant(totals.last_event),
         caps={variable.name: cap for variable, cap in caps.items()},
         inside=_last(course, units, len(experiment.arms)) if experiment.cluster else None,
+        quantiles=quantiles_of(experiment, units, totals.rows, course),
+        neighbours=Neighbours(*friends, units.arm, values) if friends else None,
         nonnegative=frozenset(variable for variable, found in values.items() if found.min() >= 0),
     )
 
@@ -110,23 +124,29 @@ def _refuse_kinds(experiment: Experiment, values: dict[Variable, Array]) -> None
 
 def _refuse_flattening(experiment: Experiment, values: dict[Variable, Array], caps: dict[Variable, float]) -> None:
     for k, metric in enumerate(experiment.metrics):
-        outcome = metric.outcome.numerator
-        if outcome in caps and caps[outcome] <= values[outcome].min() < values[outcome].max():
-            raise experiment.error(
-                f"metrics {k + 1}",
-                "cap",
-                f"{metric.id!r}: the cap comes to {caps[outcome]:g}, and no unit has less, so nothing would be left to "
-                "compare. Take a higher quantile, or a value.",
-            )
+        for outcome in metric.outcome.variables:
+            if outcome in caps and caps[outcome] <= values[outcome].min() < values[outcome].max():
+                raise experiment.error(
+                    f"metrics {k + 1}",
+                    "cap",
+                    f"{metric.id!r}: the cap comes to {caps[outcome]:g}, and no unit has less, so nothing would be "
+                    "left to compare. Take a higher quantile, or a value.",
+                )
 
 
-def limits(values: dict[Variable, Array]) -> dict[Variable, float]:
-    """The cap of each capped variable: as given, or the quantile of its final values over all units."""
+def limits(values: dict[Variable, Array], scanned: dict[Variable, Array]) -> dict[Variable, float]:
+    """The cap of each capped variable: as given, or the quantile over all units of its final values or its yardstick's.
+
+    Args:
+        values: final values by unit.
+        scanned: those of yardsticks among them.
+    """
     caps = {}
     for variable, found in values.items():
         if variable.cap is not None and variable.cap.value is not None:
             caps[variable] = variable.cap.value
         elif variable.cap is not None and variable.cap.quantile is not None:
+            found = found if variable.yardstick is None else scanned[variable.yardstick]
             caps[variable] = float(np.quantile(found, variable.cap.quantile))
     return caps
 

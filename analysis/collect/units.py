@@ -149,7 +149,7 @@ def read_exposures(experiment: Experiment, rows: Rows, *, whole: bool) -> Units:
 
 def column_variables(experiment: Experiment) -> tuple[Variable, ...]:
     """The variables that are columns of the units' own rows."""
-    return tuple(v for v in experiment.variables if v.aggregation is None and v != SIZE)
+    return tuple(v for v in experiment.scanned if v.aggregation is None and v != SIZE)
 
 
 def missing(variable: Variable) -> Variable:

@@ -5,11 +5,12 @@ which values are allowed, and which variance and pivot its mean has.
 """
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.toml_reader import Reader
 from analysis.variables import SIZE, Aggregation, Variable
 
 Array = NDArray[np.float64]
@@ -64,6 +65,8 @@ class Metric:
 
     `unit` and `scale` are for display only: a metric in cents with unit "$" has scale 0.01. `planned_error` is the
     standard error of the difference that was planned for the end: what a group sequential design calls all information.
+    A kind with an `aggregation` has no other; one that is not `additive` is no function of moments, and takes neither
+    covariates nor a cap; one that `awaits_window` counts a unit once its window is over.
     """
 
     id: str
@@ -79,6 +82,9 @@ class Metric:
 
     kind: ClassVar[str]
     usual_aggregation: ClassVar[Aggregation] = "sum"
+    aggregation: ClassVar[Aggregation | None] = None
+    additive: ClassVar[bool] = True
+    awaits_window: ClassVar[bool] = False
     takes_denominator: ClassVar[bool] = False
     binary: ClassVar[bool] = False
     pivot: ClassVar[Literal["t", "normal"]] = "t"
@@ -92,6 +98,12 @@ class Metric:
         """The same metric where clusters were randomised, whose values are sums over their units."""
         covariates = tuple(quantity.over_clusters() for quantity in self.covariates)
         return replace(self, outcome=self.outcome.over_clusters(), covariates=covariates)
+
+    @classmethod
+    def settings(cls, table: Reader) -> dict[str, Any]:
+        """The kind's own fields, read from its table of an experiment file."""
+        del table
+        return {}
 
     @staticmethod
     def unit_variance(value: Array, variance: Array) -> Array:
