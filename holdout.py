@@ -80,6 +80,28 @@ def readout(
     typer.echo(result.to_json(indent=2) if json else as_text(result))
 
 
+@app.command()
+def plan(
+    file: Path,
+    effect: Annotated[
+        float | None, typer.Option(min=0.0001, max=10, help="The relative lift that would matter, 0.02 for 2 %.")
+    ] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=366, help="How long units are to come.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the whole plan as JSON.")] = False,
+    workspace: Annotated[
+        Path | None, typer.Option("--workspace", "-w", help="Needed only where the source is the lake.")
+    ] = None,
+) -> None:
+    """Say, from the past, what the experiment of FILE can show and how long it takes."""
+    import analysis
+    from analysis.plan_report import as_text
+
+    experiment = analysis.load_experiment(file)
+    opened = _open(workspace) if workspace else _around(experiment)
+    result = analysis.plan(experiment, opened, effect=effect, days=days, progress=_progress)
+    typer.echo(result.to_json(indent=2) if json else as_text(result))
+
+
 def _around(experiment: Experiment) -> Workspace | None:
     """The workspace that an experiment on the lake lies in; others need none."""
     from store import Workspace
@@ -270,6 +292,20 @@ def quarantine(
     typer.echo(f"{bad.count().to_pyarrow().as_py():,} rows in quarantine")
     for row in bad.order_by(["file", "row"]).limit(rows).to_pyarrow().to_pylist():
         typer.echo(f"{row['table']}: {row['file']} row {row['row']}: {row['reason']}: {row['raw']}")
+
+
+@app.command()
+def communities(
+    workspace: WorkspaceOption = Path("."),
+    largest: Annotated[int, typer.Option(help="At most so many people in a community.")] = 200,
+    output: Annotated[Path, typer.Option(help="The CSV to write: user_id, community.")] = Path("communities.csv"),
+) -> None:
+    """Find communities of friends, to randomise as a whole, and write them to a CSV that `import communities` takes."""
+    from analysis.network.people import communities_of
+
+    found = communities_of(_open(workspace), largest)
+    found.write(output)
+    typer.echo(f"{found.summary()}\n{output} is written. Next: holdout import communities {output}")
 
 
 @app.command()

@@ -2,6 +2,8 @@
 
 from analysis.errors import AnalysisError, ExperimentError, SourceError
 from analysis.experiment import Experiment, load_experiment
+from analysis.forecast import Plan
+from analysis.planner import plan
 from analysis.reading import read, read_collected
 from analysis.readout import Readout
 
@@ -9,9 +11,11 @@ __all__ = [
     "AnalysisError",
     "Experiment",
     "ExperimentError",
+    "Plan",
     "Readout",
     "SourceError",
     "load_experiment",
+    "plan",
     "read",
     "read_collected",
 ]

@@ -16,12 +16,12 @@ from analysis.checks import ENOUGH_EVENTS, ENOUGH_UNITS
 from analysis.contrasts import contrast_of
 from analysis.estimates import number
 from analysis.experiment import INFERENCES, Experiment
+from analysis.forecast import Answer, Forecast, Plan, Price, Reach, Traffic
 from analysis.group_sequential import Spending
 from analysis.history import Past, capped, read_past, skewness
 from analysis.metrics import Metric
 from analysis.metrics.metric import Array
 from analysis.overlap import overlaps, running_experiments
-from analysis.plan import Answer, Forecast, Plan, Price, Reach, Traffic
 from analysis.reading import metric_plan
 from analysis.rules import DAILY
 from analysis.schedule import longest_window

@@ -37,15 +37,15 @@ def as_text(readout: Readout) -> str:
     lines += [f"  {check.verdict:<7} {check.name:<24} {check.reason}" for check in look.checks]
     adjusted = "; means are as measured, lifts are adjusted" if any(plan.covariates for plan in design.metrics) else ""
     lines += ["", f"Effects, {100 * (1 - design.alpha):g}% {design.inference.replace('_', ' ')}{adjusted}"]
-    lines += _table(
+    lines += table(
         [_row(effect, plan) for plan in design.metrics for effect in _of(look, plan.id) if effect.segment is None]
     )
     groups = [_row(effect, plan) for plan in design.metrics for effect in _of(look, plan.id) if effect.segment]
     if groups:
         lines += [
             "",
-            "Segments (each interval on its own; many segments make a large one likely by chance)",
-            *_table(groups),
+            "Segments (each interval on its own; among many segments a large one is no surprise)",
+            *table(groups),
         ]
     return "\n".join(lines)
 
@@ -70,7 +70,8 @@ def _row(effect: Effect, plan: MetricPlan) -> tuple[str, ...]:
     return plan.name, effect.arm, where, f"{means} {plan.unit}".rstrip(), lift, fits, p, READINGS[effect.reading]
 
 
-def _table(rows: list[tuple[str, ...]]) -> list[str]:
+def table(rows: list[tuple[str, ...]]) -> list[str]:
+    """Rows as lines, with columns of one width each."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
