@@ -52,7 +52,8 @@ def moments_of_sums(sums: Array, variables: tuple[Variable, ...]) -> Moments:
 
     A cluster that holds the share h of the units pulls the ratio r = X / M towards itself: its residual x - r m is too
     small, by 1 - 2h + sum h² where cluster means vary alike. Each product of residuals is divided by that, which with
-    clusters of one size is the usual n / (n - 1). What the sums share with the sizes stays as it is.
+    clusters of one size is the usual n / (n - 1). What the sums share with the sizes stays as it is, so the products
+    give variances of ratios and of nothing else.
 
     Source: Bell and McCaffrey, Survey Methodology 2002, equation 7, with cluster means of equal variance as the
     working model: their own, independent units, takes too little where clusters differ.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from facts import a_parquet, an_experiment_file
+from facts import a_parquet, a_table, an_experiment_file
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +16,7 @@ from analysis import Experiment, ExperimentError
 from analysis.collect import collect
 from analysis.collect.plain import collect_plain
 from analysis.collected import Collected
+from analysis.moments import Moments
 
 START = datetime(2026, 3, 1, 22, tzinfo=UTC)
 METRICS = (
@@ -42,12 +43,19 @@ def same(fast: Collected, plain: Collected) -> None:
         assert getattr(fast, name) == getattr(plain, name), name
     assert fast.moments.variables == plain.moments.variables
     np.testing.assert_array_equal(fast.crossed, plain.crossed)
-    np.testing.assert_array_equal(fast.moments.n, plain.moments.n)
     assert fast.caps == pytest.approx(plain.caps, rel=1e-12)
-    np.testing.assert_allclose(fast.moments.mean, plain.moments.mean, rtol=1e-9, atol=1e-12)
-    spread = np.sqrt(np.diagonal(plain.moments.cross, axis1=-2, axis2=-1))
+    same_moments(fast.moments, plain.moments)
+    assert (fast.inside is None) == (plain.inside is None)
+    if fast.inside is not None and plain.inside is not None:
+        same_moments(fast.inside, plain.inside)
+
+
+def same_moments(fast: Moments, plain: Moments) -> None:
+    np.testing.assert_array_equal(fast.n, plain.n)
+    np.testing.assert_allclose(fast.mean, plain.mean, rtol=1e-9, atol=1e-12)
+    spread = np.sqrt(np.abs(np.diagonal(plain.cross, axis1=-2, axis2=-1)))
     slack = 1e-9 * spread[..., :, None] * spread[..., None, :] + 1e-12
-    assert (np.abs(fast.moments.cross - plain.moments.cross) <= slack).all()
+    assert (np.abs(fast.cross - plain.cross) <= slack).all()
 
 
 def files(folder: Path, exposures: dict[str, Any], events: dict[str, Any], *metrics: str, **plan: str) -> Experiment:
@@ -137,3 +145,53 @@ def test_fast_scan_equals_plain_scan_on_a_larger_experiment(
         assert len(fast.looks) == 7
         assert fast.crossed.sum() > 0
         same(fast, collect_plain(experiment))
+
+
+@pytest.mark.parametrize("crossovers", ["exclude", "first"])
+@pytest.mark.parametrize("clustered", [False, True])
+def test_fast_scan_equals_plain_scan_under_either_crossover_policy_for_units_and_clusters(
+    crossovers: str, clustered: bool, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(12)
+    n, shown, done = 300, 500, 2000
+    unit = rng.integers(0, n, shown)
+    # A few units move to another cluster between two exposures.
+    shop = np.where(rng.random(shown) < 0.02, rng.integers(0, 40, shown), unit % 40)
+    arm = np.where(rng.random(shown) < 0.02, "c", np.array(["a", "b"])[shop % 2])
+    arm = np.where(shop == 7, "a", arm)
+    plan = {"segments": '["place"]', "crossovers": f'"{crossovers}"'} | ({"cluster": '"shop"'} if clustered else {})
+    experiment = files(
+        tmp_path,
+        {
+            "unit": unit, "arm": arm, "shop": shop, "place": np.array(["x", "y", "z"])[shop % 3],
+            "time": [START + timedelta(seconds=int(s)) for s in rng.integers(0, 4 * 86_400, shown)],
+            "age": np.where(rng.random(shown) < 0.1, np.nan, rng.normal(40, 9, shown)),
+        },
+        {
+            "unit": rng.integers(0, n + 50, done), "kind": rng.choice(["buy", "look"], done),
+            "time": [START + timedelta(seconds=int(s)) for s in rng.integers(-3 * 86_400, 6 * 86_400, done)],
+            "is_order": rng.integers(0, 2, done), "revenue": np.round(rng.lognormal(3, 1, done), 2),
+        },
+        *METRICS[:4],
+        **plan,
+    )  # fmt: skip
+    fast = collect(experiment)
+    assert fast.crossed[-1].sum() > 0 and len(fast.looks) == 7
+    same(fast, collect_plain(experiment))
+
+
+@pytest.mark.parametrize("crossovers", ["exclude", "first"])
+def test_fast_scan_equals_plain_scan_of_a_table_of_clusters(crossovers: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(13)
+    lines = "unit,arm,shop,place,day,y,x\n" + "".join(
+        f"{k},{'ab'[shop % 2 if k != 60 else 1]},s{shop:02d},{'pq'[shop // 2 % 2]},2026-03-{1 + k % 5:02d},"
+        f"{rng.normal(100, 10):.3f},{'' if k % 9 == 0 else round(rng.normal(), 3)}\n"
+        for k, shop in enumerate(rng.integers(0, 12, 200).tolist())
+    )
+    experiment = a_table(
+        tmp_path, lines, 'id = "y"\nkind = "mean"\nvalue = "y"\ncovariates = ["x"]', more='time = "day"',
+        cluster='"shop"', segments='["place"]', crossovers=f'"{crossovers}"',
+    )  # fmt: skip
+    fast = collect(experiment)
+    assert fast.crossed[-1].sum() > 0 and len(fast.looks) == 5
+    same(fast, collect_plain(experiment))
