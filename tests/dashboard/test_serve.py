@@ -5,11 +5,12 @@ import gzip
 from pathlib import Path
 
 import pytest
+from builders import a_readout
 from streamlit import config, file_util
 
 from dashboard import serve, source, static_files
 from dashboard.parts.palette import options
-from tests.dashboard import sample
+from store import Workspace
 
 STATIC = Path(file_util.get_static_dir()) / "static"
 
@@ -70,12 +71,16 @@ def test_every_setting_is_known_and_nothing_is_reported_home() -> None:
     assert options()["browser.gatherUsageStats"] is False
 
 
-def test_what_is_parsed_leaves_out_only_the_segments_of_earlier_looks(
+def test_what_is_parsed_leaves_out_only_the_segments_of_earlier_looks_and_the_download_has_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HOLDOUT_WORKSPACE", str(sample.fill(tmp_path / "shop").path))
-    whole, saved = sample.readout(sample.STORIES[0]), source.latest("checkout-slate")
+    workspace, whole = Workspace.create(tmp_path / "shop"), a_readout(metrics=2, segments=3, looks=4)
+    text, history = whole.split()
+    workspace.registry.save_experiment("", id="trial", name="Trial")
+    workspace.registry.save_look("trial", readout=text, segment_history=history, verdict="ship", lake_versions={})
+    monkeypatch.setenv("HOLDOUT_WORKSPACE", str(workspace.path))
+    saved = source.latest("trial")
     assert saved.readout.looks[-1] == whole.looks[-1]
     assert saved.readout.decision == whole.decision
-    assert len(saved.readout.looks) == len(whole.looks)
+    assert [len(look.effects) for look in saved.readout.looks] == [2, 2, 2, 8]
     assert source.stored(saved.look_id) == whole.to_json()

@@ -1,4 +1,4 @@
-"""Decisions on the command line, as a person records and lists them."""
+"""What the registry keeps, on the command line: looks that can be read again, decisions and their outcomes."""
 
 import sys
 from collections.abc import Callable
@@ -6,9 +6,29 @@ from pathlib import Path
 
 import pytest
 
+from analysis import Readout
 from holdout import main
 from store import Workspace
 
+DAILY = """
+[experiment]
+id = "daily"
+unit = "unit"
+arm = "arm"
+control = "a"
+shares = { a = 1, b = 1 }
+inference = "confidence_sequence"
+planned_units = 2000
+segments = ["country"]
+[source]
+exposures = "../exposures.csv"
+events = "../events.csv"
+[[metrics]]
+id = "spend"
+kind = "mean"
+value = "spend"
+role = "primary"
+"""
 Command = Callable[..., tuple[int, str, str]]
 
 
@@ -33,6 +53,24 @@ def holdout(shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         return int(ended.value.code or 0), *capsys.readouterr()
 
     return run
+
+
+def test_a_look_keeps_the_segments_of_every_day_and_is_recomputed_with_them(shop: Path, holdout: Command) -> None:
+    day = "2026-11-0{}T12:00:00Z"
+    seen = [f"u{i},{'ab'[i % 2]},{day.format(1 + i % 3)},{['FR', 'DE'][i // 2 % 2]}" for i in range(600)]
+    done = [f"u{i},{day.format(4)},{1 + i % 7}" for i in range(600)]
+    (shop / "exposures.csv").write_text("\n".join(["unit,arm,time,country", *seen]) + "\n")
+    (shop / "events.csv").write_text("\n".join(["unit,time,spend", *done]) + "\n")
+    (shop / "experiments" / "daily.toml").write_text(DAILY)
+    assert holdout("refresh")[1] == "daily: keep_running (look 4)\n"
+    registry = Workspace.open(shop).registry
+    whole = Readout.from_json(registry.look(4).readout or "", registry.segment_history(4))
+    assert [len(look.effects) for look in whole.looks] == [3, 3, 3, 3]
+    status, said, _ = holdout("recompute", "4")
+    assert status == 0 and "the same readout, to the last digit" in said
+    (shop / "experiments" / "daily.toml").write_text(DAILY.replace('["country"]', "[]"))
+    holdout("refresh")
+    assert "the readout differs" in holdout("recompute", "4")[1]
 
 
 def test_a_decision_is_recorded_on_the_latest_look_and_listed_with_its_outcome(holdout: Command) -> None:
