@@ -16,7 +16,7 @@ from analysis.metrics.metric import Array
 LEAST = 1e-300
 FARTHEST = -special.ndtri(NEXT_TO_NOTHING)
 # Information must grow by this share to be new: the same data cannot be analysed as if they were more.
-NEW = 1e-4
+NEW = 1e-5
 
 
 def boundaries(
@@ -35,16 +35,16 @@ def boundaries(
         error, at most 37.05 (that of 1e-300), and later looks spend what it leaves. nan where there is no analysis:
         where time is nan or has not passed since the last analysis (as after the end, when all is spent), and
         where information is 0 or has fallen below an earlier look's. A look that only repeats the information
-        of the one before (a gain below 0.01 %) spends what time has added on the same data: its bound is the one
+        of the one before (a gain below 0.001 %) spends what time has added on the same data: its bound is the one
         that the look before would have had, had it been so late.
 
     Raises:
-        AnalysisError: for alpha outside (0, 1], sides other than 1 and 2, or shapes that differ.
+        AnalysisError: for alpha outside (0, sides / 2], sides other than 1 and 2, or shapes that differ.
 
     Source: Lan and DeMets 1983; Jennison and Turnbull 2000, sections 7.2 and 19.2.
     """
-    if not 0 < alpha <= 1 or sides not in (1, 2):
-        raise AnalysisError(f"alpha is {alpha:g} and sides {sides}; use alpha in (0, 1] and sides 1 or 2")
+    if sides not in (1, 2) or not 0 < alpha <= sides / 2:
+        raise AnalysisError(f"alpha is {alpha:g} and sides {sides}; use sides 1 or 2, and alpha in (0, sides / 2]")
     info = np.asarray(information, float)
     times = info if time is None else np.asarray(time, float)
     if info.ndim != 1 or info.shape != times.shape:

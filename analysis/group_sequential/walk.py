@@ -22,13 +22,14 @@ NODES, WEIGHTS = np.polynomial.legendre.leggauss(16)
 # Beyond this many standard deviations from where a walk is going, its chance is below 1e-11 of what it adds to.
 REACH = 7.0
 NEXT_TO_NOTHING = 1e-40
-# Kernels of more entries than this are made row by row, to spare memory.
-LARGE = 1_000_000
+# Nodes this many standard deviations of a step away do not reach a point: their density there is below 1e-17.
+# Kernels of more than this many entries a row leave them out.
+FAR, LARGE = 9.0, 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """Walks that are still running, one a row: `mass` at `nodes`, both of shape (rows, nodes), at one information."""
+    """Walks that are still running, one a row: `mass` at ascending `nodes`, both (rows, nodes), at one information."""
 
     information: float
     nodes: Array
@@ -41,31 +42,30 @@ class Walk:
 
     def above(self, bound: Array, information: float, drift: Array | float = 0.0) -> Array:
         """Chance that a walk is above `bound` (rows,), as a score, when it has reached `information`."""
-        steps, scale = self._steps(bound[:, None], information, drift)
-        return np.asarray(np.vecdot(self.mass, special.ndtr(steps[:, 0] / -scale)))
+        gained = information - self.information
+        distance = self.nodes + np.reshape(drift * gained, (-1, 1)) - bound[:, None]
+        return np.asarray(np.vecdot(self.mass, special.ndtr(distance / np.sqrt(gained))))
 
     def density(self, at: Array, information: float, drift: Array | float = 0.0) -> Array:
         """Density of the scores at `at` (rows, points) when the walks have reached `information`."""
-        rows, points = at.shape
-        drift = np.broadcast_to(drift, (rows,))
-        if rows > 1 and points * self.nodes.shape[1] > LARGE:
-            each = (slice(row, row + 1) for row in range(rows))
-            return np.concatenate([self._rows(one).density(at[one], information, drift[one]) for one in each])
-        kernel, scale = self._steps(at, information, drift)
-        np.square(kernel, out=kernel)
-        kernel *= -0.5 / scale**2
-        np.exp(kernel, out=kernel)
-        return np.asarray((kernel @ self.mass[..., None])[..., 0] / (scale * np.sqrt(2 * np.pi)))
+        steps, mass, scale = *self._near(at, information, drift), np.sqrt(information - self.information)
+        np.square(steps, out=steps)
+        steps *= -0.5 / scale**2
+        np.exp(steps, out=steps)
+        return np.asarray(np.vecdot(steps, mass) / (scale * np.sqrt(2 * np.pi)))
 
     def bound(self, chance: Array, information: float, drift: Array | float = 0.0) -> Array:
         """The score (rows,) above which a walk is with `chance` (rows,) when it has reached `information`.
 
         The logarithm of that chance is concave (the density of a normal walk that is stopped outside intervals is
-        log-concave), so that Newton's steps, from a bound that is too high, never pass the root. A chance below
-        `NEXT_TO_NOTHING` is not worth the steps: it keeps the bound that it has without stopping, which is too high.
+        log-concave), so that Newton's steps, from a bound that is too high, never pass the root: the bound of walks
+        that never stopped, or of walks that are all at the highest node. A chance below `NEXT_TO_NOTHING` is not
+        worth the steps: it keeps that bound.
         """
-        drift = np.broadcast_to(drift, chance.shape)
-        bound = np.asarray(drift * information - special.ndtri(chance) * np.sqrt(information))
+        drift, tail = np.broadcast_to(drift, chance.shape), -special.ndtri(chance)
+        gained = information - self.information
+        highest = self.nodes[:, -1] + drift * gained + tail * np.sqrt(gained)
+        bound = np.asarray(np.minimum(drift * information + tail * np.sqrt(information), highest))
         solve = np.flatnonzero(chance > NEXT_TO_NOTHING)
         if self.information == 0 or not solve.size:
             return bound
@@ -82,7 +82,7 @@ class Walk:
 
     def mirrored(self) -> Walk:
         """The same walks with signs turned: what was above is below."""
-        return Walk(self.information, -self.nodes, self.mass)
+        return Walk(self.information, -self.nodes[:, ::-1], self.mass[:, ::-1])
 
     def advance(
         self,
@@ -104,14 +104,28 @@ class Walk:
         nodes = (middles[..., None] + half[:, None, None] * NODES).reshape(len(upper), -1)
         mass = self.density(nodes, information, drift) * (half[:, None] * np.tile(WEIGHTS, panels))
         if lower is None:
-            nodes, mass = np.concatenate([nodes, -nodes], axis=1), np.concatenate([mass, mass], axis=1)
+            nodes = np.concatenate([-nodes[:, ::-1], nodes], axis=1)
+            mass = np.concatenate([mass[:, ::-1], mass], axis=1)
         return Walk(information, nodes, mass)
 
-    def _rows(self, which: slice | NDArray[np.intp]) -> Walk:
+    def _rows(self, which: NDArray[np.intp]) -> Walk:
         return Walk(self.information, self.nodes[which], self.mass[which])
 
-    def _steps(self, at: Array, information: float, drift: Array | float) -> tuple[Array, float]:
-        """Distances from every node to every point, (rows, points, nodes), and the standard deviation of the step."""
+    def _near(self, at: Array, information: float, drift: Array | float) -> tuple[Array, Array]:
+        """Distances from points (rows, points) to the nodes that reach them, and the mass there.
+
+        Both of shape (rows, points, near), or the mass (rows, 1, nodes) where all nodes are near.
+        """
         gained = information - self.information
-        moved = self.nodes + np.reshape(np.asarray(drift, float) * gained, (-1, 1))
-        return at[:, :, None] - moved[:, None, :], float(np.sqrt(gained))
+        nodes, reach = self.nodes + np.reshape(drift * gained, (-1, 1)), FAR * np.sqrt(gained)
+        rows, size = nodes.shape
+        near = size
+        if at.shape[1] * size > LARGE:
+            first = np.stack([np.searchsorted(*one) for one in zip(nodes, at - reach, strict=True)])
+            after = np.stack([np.searchsorted(*one) for one in zip(nodes, at + reach, strict=True)])
+            near = int(np.max(after - first))
+        if 3 * near > size:
+            return at[:, :, None] - nodes[:, None, :], self.mass[:, None, :]
+        first = np.minimum(first, size - near) + size * np.arange(rows)[:, None]
+        which = first[:, :, None] + np.arange(near)
+        return at[:, :, None] - nodes.ravel()[which], self.mass.ravel()[which]
