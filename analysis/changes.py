@@ -38,7 +38,8 @@ def _distance(metric: Metric, effect: Effect, shown: Estimate, line: float, *, s
     estimate = good * (shown.estimate or 0.0)
     what = "zero" if line == 0 else f"its margin of {percent(good * line)}"
     end = percent(good * ends[0])
-    if ends[0] > line:
+    # An end at the line itself is open: it comes from a family in which the claim is made.
+    if ends[0] >= line:
         return (
             f"{metric.name}: it would not ship if the interval reached {what}; it ends at {end}." if shipping else None
         )

@@ -25,18 +25,24 @@ EFFECTIVE_UNITS, EFFECTIVE_UNITS_LIKE_ARMS, LIKE_ARMS = 10.0, 2.0, 2.0
 class Estimates:
     """A contrast under one rule and level, as arrays over (looks, segments).
 
-    `thin` marks the cells that hold too little for an interval.
+    `thin` marks the cells that hold too little for an interval. `units` is what the rule counts, where that is not the
+    units of the contrast but all those with which its information grows.
     """
 
     def __init__(
-        self, contrast: Contrast, rule: IntervalRule, alpha: float, thin: NDArray[np.bool_] | None = None
+        self,
+        contrast: Contrast,
+        rule: IntervalRule,
+        alpha: float,
+        thin: NDArray[np.bool_] | None = None,
+        units: float | None = None,
     ) -> None:
         self.contrast, self.rule, self.alpha, self.difference = contrast, rule, alpha, contrast.difference
         error = contrast.standard_error
         self.error = np.where(error > 0, error, np.nan)
         self.thin = np.zeros(error.shape, bool) if thin is None else thin
-        units = contrast.n_control + contrast.n_treatment
-        self.critical = np.where(self.thin, np.nan, rule.critical(alpha, units, contrast.dof))
+        self.units = contrast.n_control + contrast.n_treatment if units is None else np.full(error.shape, units)
+        self.critical = np.where(self.thin, np.nan, rule.critical(alpha, self.units, contrast.dof))
         self.half = self.critical * self.error
         with np.errstate(divide="ignore", invalid="ignore"):
             self.lift = self.difference / np.abs(contrast.control)
@@ -46,9 +52,8 @@ class Estimates:
     @cached_property
     def p(self) -> Array:
         """Two-sided p-values of no difference; nan where there is no interval."""
-        units = self.contrast.n_control + self.contrast.n_treatment
         with np.errstate(divide="ignore", invalid="ignore"):
-            p = self.rule.p_value(self.difference / self.error, units, self.contrast.dof)
+            p = self.rule.p_value(self.difference / self.error, self.units, self.contrast.dof)
         return np.where(np.isfinite(self.half), p, np.nan)
 
     def absolute(self, cell: Cell) -> Estimate:
@@ -107,6 +112,8 @@ class Estimates:
             return "no variance is given"
         if self.thin[cell]:
             return "an arm has too few units with a value for an interval that is safe to peek at"
+        if np.isnan(self.critical[cell]) and self.error[cell] > 0:
+            return "no analysis is planned at this look"
         return "no variance: every unit has the same value"
 
 

@@ -17,6 +17,7 @@ from analysis.experiment import Experiment
 from analysis.families import families
 from analysis.metrics import Metric
 from analysis.metrics.metric import Array
+from analysis.network.reading import read_network
 from analysis.readout import (
     Adjustment,
     Arms,
@@ -63,7 +64,8 @@ def read_collected(experiment: Experiment, collected: Collected, *, now: datetim
     for place, one in enumerate(series):
         for k, effects in enumerate(_effects(collected, one, judged.get(place))):
             looks[k].extend(effects)
-    checks = run_checks(experiment, collected, rules, now)
+    network = read_network(experiment, collected, rules)
+    checks = run_checks(experiment, collected, rules, now, network)
     units = collected.moments.n[:, 0, :]
     differing = interactions(collected, series)
     done = tuple(
@@ -79,7 +81,8 @@ def read_collected(experiment: Experiment, collected: Collected, *, now: datetim
     )
     additive = [metric for metric in experiment.metrics if metric.variables]
     costs = tuple(clustering(metric, collected) for metric in additive) if experiment.cluster else ()
-    return Readout(experiment.id, _design(experiment), done, decide(experiment, collected, done), clusters=costs)
+    decision = decide(experiment, collected, done)
+    return Readout(experiment.id, _design(experiment), done, decision, clusters=costs, network=network)
 
 
 def _by_arm(collected: Collected, counts: Array) -> dict[str, int]:
@@ -104,7 +107,7 @@ def _effects(collected: Collected, series: Series, family: list[Family] | None) 
     experiment, metric, plain, used = series.experiment, series.metric, series.plain, series.used
     main, raw, together = series.main, series.raw, series.together
     readings, alternatives, posteriors = main.readings(metric), series.alternatives(), series.posteriors()
-    stopped = series.stopped()
+    stopped, futile = series.stopped(), series.futile()
     interval = Interval(series.kind, 1 - experiment.alpha)
     with np.errstate(divide="ignore", invalid="ignore"):
         saved = 1 - np.square(used.standard_error / plain.standard_error)
@@ -135,6 +138,7 @@ def _effects(collected: Collected, series: Series, family: list[Family] | None) 
             family=family[cell[0]] if family and overall else None,
             posterior=posteriors[cell[0]] if overall else None,
             stopped=stopped if stopped and overall and cell[0] >= stopped.look else None,
+            futile=overall and bool(futile[cell[0]]),
             simultaneous=together.relative(cell) if together and not overall else None,
             reason=absolute.reason or relative.reason,
         )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -30,12 +29,12 @@ class Rules:
         self.spending = Spending(self.plan.spending, self.plan.parameter)
         self.time = spending_time(experiment, collected, self.plan) if experiment.planned_units else None
 
-    def of(self, arm: str, metric: Metric, used: Contrast) -> Mapping[str, Callable[[float], IntervalRule]]:
-        """By its word, a function from a level to the rule; cells of `used` are (looks, segments)."""
-        rules: dict[str, Callable[[float], IntervalRule]] = {"fixed": lambda alpha: FIXED}
+    def of(self, arm: str, metric: Metric, used: Contrast) -> Mapping[str, IntervalRule]:
+        """The rules by their words, all made for the design's level; cells of `used` are (looks, segments)."""
+        rules: dict[str, IntervalRule] = {"fixed": FIXED}
         if self.time is not None:
-            rules["confidence_sequence"] = partial(ConfidenceSequence, self.planned_pair(arm))
-            rules["group_sequential"] = partial(self._group_sequential, metric, used)
+            rules["confidence_sequence"] = ConfidenceSequence(self.planned_pair(arm), self.experiment.alpha)
+            rules["group_sequential"] = self._group_sequential(metric, used)
         return rules
 
     def at_any_look(self, arm: str) -> IntervalRule:
@@ -49,13 +48,13 @@ class Rules:
         pair = experiment.shares[arm] + experiment.shares[experiment.control]
         return (experiment.planned_units or 0) * pair / sum(experiment.shares.values())
 
-    def _group_sequential(self, metric: Metric, used: Contrast, alpha: float) -> GroupSequential:
+    def _group_sequential(self, metric: Metric, used: Contrast) -> GroupSequential:
         """By units, or by information where the metric says what error was planned for the end."""
         assert self.time is not None
         if metric.planned_error is None:
-            return GroupSequential(tuple(self.time.tolist()), self.spending, alpha=alpha)
+            return GroupSequential(tuple(self.time.tolist()), self.spending, alpha=self.experiment.alpha)
         information = np.square(metric.planned_error / np.where(used.standard_error > 0, used.standard_error, np.nan))
         known = np.nan_to_num(information[:, 0], nan=0.0)
         spent = np.where(self.time == 1, 1.0, np.minimum(known, 1.0))
         time = np.where(np.isnan(self.time) | (known == 0), np.nan, spent)
-        return GroupSequential(tuple(time.tolist()), self.spending, tuple(known.tolist()), alpha)
+        return GroupSequential(tuple(time.tolist()), self.spending, tuple(known.tolist()), self.experiment.alpha)

@@ -29,7 +29,8 @@ def interactions(collected: Collected, series: list[Series]) -> list[tuple[Inter
         if one.kind == "bayesian":
             continue
         p = np.stack([_interaction(one, levels) for levels in places.values()], axis=-1)
-        adjusted = holm(p)
+        # A dimension that cannot be tested yet counts: else the family would grow while one looks.
+        adjusted = np.where(np.isnan(p), np.nan, holm(np.nan_to_num(p, nan=1.0)))
         for k, found in enumerate(looks):
             for d, dimension in enumerate(places):
                 row = number(p[k, d]), number(adjusted[k, d])
@@ -49,11 +50,12 @@ def picked(readout: Readout, metric: str, arm: str, chosen: Collection[Segment])
     """The lifts of the segments that a reader picked, at the decided look, with intervals that allow for the picking.
 
     Of the intervals that are reported a share of alpha at most misses, on average, however the segments were picked.
-    Where looks are many they are confidence sequences, so that this holds at any look; for a fixed horizon, and
-    without planned units, intervals for one look.
+    Where looks are many they are confidence sequences, so that this holds at any look and although segments of two
+    dimensions overlap; for a fixed horizon, and without planned units, intervals for one look, for which segments of
+    one dimension only may be picked: those are independent.
 
     Raises:
-        AnalysisError: if a segment is not in the readout.
+        AnalysisError: if a segment is not in the readout, or if they must be of one dimension and are not.
 
     Source: Xu, Wang and Ramdas, arXiv 2203.12572 (e-BY).
     """
@@ -67,8 +69,18 @@ def picked(readout: Readout, metric: str, arm: str, chosen: Collection[Segment])
         raise AnalysisError(f"{metric}: {len(chosen) - len(found)} of the picked segments are not in the readout.")
     if not found:
         return []
+    if not _sequential(readout):
+        if len({segment.dimension for segment in chosen}) > 1:
+            raise AnalysisError("an interval for one look allows picking from one dimension only; pick from one.")
+        (dimension,) = {segment.dimension for segment in chosen}
+        effects = [effect for effect in effects if effect.segment and effect.segment.dimension == dimension]
     alpha = selected_alpha(readout.design.alpha, len(found), len(effects))
     return [(effect, _reread(readout, effect, alpha)) for effect in found]
+
+
+def _sequential(readout: Readout) -> bool:
+    """Whether the plan allows confidence sequences, and looks are many."""
+    return readout.design.inference != "fixed" and bool(readout.design.planned_units)
 
 
 def _reread(readout: Readout, effect: Effect, alpha: float) -> Estimate:
@@ -87,11 +99,11 @@ def _reread(readout: Readout, effect: Effect, alpha: float) -> Estimate:
         np.array([[np.inf if effect.dof is None else effect.dof]]),
         np.zeros((1, 1, 1, 0)),
     )
-    sequential = design.inference != "fixed" and design.planned_units
     pair = design.shares[effect.arm] + design.shares[design.control]
+    # Tuned to the design's level: tuned to that of the picks, it would depend on them, and the promise be void.
     rule = (
-        ConfidenceSequence(design.planned_units * pair / sum(design.shares.values()), alpha)
-        if sequential and design.planned_units
+        ConfidenceSequence(design.planned_units * pair / sum(design.shares.values()), design.alpha)
+        if _sequential(readout) and design.planned_units
         else FixedHorizon()
     )
     return Estimates(one, rule, alpha).relative((0, 0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.collected import Collected
 from analysis.contrasts import contrast_of
@@ -16,6 +17,7 @@ from analysis.metrics import Metric
 from analysis.moments import Moments
 from analysis.readout import Alternative, Posterior, Stopped
 from analysis.rules import Rules
+from analysis.stopping import futile, stopped
 
 
 class Series:
@@ -41,7 +43,7 @@ class Series:
         peeking = self.experiment.inference not in ("fixed", "bayesian")
         used = used or self.used
         thin = self._thin[:, : used.difference.shape[1]] if peeking else None
-        return Estimates(used, self.rules[kind](alpha), alpha, thin)
+        return Estimates(used, self.rules[kind], alpha, thin)
 
     @cached_property
     def tested(self) -> Estimates:
@@ -62,7 +64,14 @@ class Series:
 
     def stopped(self) -> Stopped | None:
         """Where a group sequential design stopped, among all units; None while it runs, and for other rules."""
-        return None
+        return stopped(self.tested) if self.kind == "group_sequential" else None
+
+    def futile(self) -> NDArray[np.bool_]:
+        """At which looks a group sequential design may stop for futility, shape (looks,)."""
+        plan = self.experiment.group_sequential
+        if self.kind != "group_sequential" or plan is None:
+            return np.zeros(len(self.plain.difference), bool)
+        return futile(self.tested, self.metric, plan)
 
     def posteriors(self) -> list[Posterior | None]:
         """The posterior of the lift among all units, look by look."""
