@@ -218,12 +218,8 @@ def _values(
     present = present.mutate(**fixed)
     if len(fixed) == len(variables):
         return present
-    dated = ibis.literal(events is not None and bool(events.dated.any().execute()))
-    over = {
-        f"v{k}": _over(present.mutate(dated=dated), v).cast("float64")
-        for k, v in enumerate(variables)
-        if v.aggregation == "unit"
-    }
+    present = present.mutate(dated=ibis.literal(events is not None and bool(events.dated.any().execute())))
+    over = {f"v{k}": _over(present, v).cast("float64") for k, v in enumerate(variables) if v.aggregation == "unit"}
     present = present.mutate(**over)
     moving = {f"v{k}": v for k, v in enumerate(variables) if v.aggregation is not None and f"v{k}" not in over}
     if events is None:

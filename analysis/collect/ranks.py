@@ -115,15 +115,14 @@ class _Ladder:
         Source: Deng, Knoblich and Lu, KDD 2018, section 4; Yao, Li and Lu, arXiv 2401.14549.
         """
         value, *neighbours = self._at(np.full(len(n), nu), kept, start, n)
-        share_error = (
-            np.sqrt(nu * (1 - nu) / n)
-            if self.alone
-            else self._clustered(self._rows_to(value, "right", kept) - start, kept, start, n, each, units)
-        )
-        ends = [self._at(nu + side * Z * share_error, kept, start, n) for side in (-1, 1)]
-        error = np.where(np.isnan(share_error), np.nan, ends[1][0] - ends[0][0]) / (2 * Z)
-        there = (*neighbours, ends[0][1], ends[1][2])
+        if self.alone:
+            share_error = np.where(n > 0, np.sqrt(nu * (1 - nu) / n), np.nan)
+        else:
+            share_error = self._clustered(self._rows_to(value, "right", kept) - start, kept, start, n, each, units)
+        (low, first, _), (high, _, last) = (self._at(nu + side * Z * share_error, kept, start, n) for side in (-1, 1))
+        there = (*neighbours, first, last)
         ties = np.max([self._rows_to(v, "right", kept) - self._rows_to(v, "left", kept) for v in there], axis=0) / n
+        error, ties = (np.where(np.isnan(share_error), np.nan, found) for found in ((high - low) / (2 * Z), ties))
         return np.stack([value, error, share_error, ties, n.astype(float), units])
 
     def _at(self, share: Array, kept: Ints, start: Ints, n: Ints) -> tuple[Array, Array, Array]:
@@ -150,4 +149,4 @@ class _Ladder:
         mine = np.bincount(self.unit[kept[first]], minlength=len(self.group))
         gap = mine - (below / n)[self.group] * each
         square = np.bincount(self.group, weights=np.nan_to_num(gap) ** 2, minlength=len(n))
-        return np.asarray(np.sqrt(square * units / (units - 1)) / n)
+        return np.where(units > 1, np.sqrt(square * units / (units - 1)) / n, np.nan)

@@ -1,6 +1,7 @@
 """The fast local path and the plain Ibis expression return the same, whatever the facts look like."""
 
 import tempfile
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from analysis.collect import collect
 from analysis.collect.plain import collect_plain
 from analysis.collected import Collected
 from analysis.moments import Moments
+from analysis.quantiles import QuantileCells
 
 START = datetime(2026, 3, 1, 22, tzinfo=UTC)
 METRICS = (
@@ -27,6 +29,17 @@ METRICS = (
     'id = "low"\nkind = "mean"\nvalue = "revenue"\naggregation = "max"\nwhere = { kind = "buy" }\ncap = { value = -1 }',
     'id = "ratio"\nkind = "ratio"\nvalue = "revenue"\ncovariates = { window_days = 1 }\n'
     'denominator = { aggregation = "count", where = { kind = "look" } }',
+    'id = "back"\nkind = "retention"\nwindow_days = [0.5, 1.5]\nwhere = { kind = "buy" }\ncovariates = { window_days = 2 }',
+    'id = "returned"\nkind = "retention"\nvalue = "revenue"\nwindow_days = [0, 2]',
+    'id = "p80"\nkind = "quantile"\nquantile = 0.8\nvalue = "revenue"\nwhere = { kind = "buy" }\nwindow_days = 2',
+    'id = "p50"\nkind = "quantile"\nquantile = 0.5\nvalue = "revenue"',
+)
+CAPPED = (
+    'id = "revenue"\nkind = "mean"\nvalue = "revenue"\ncap = { quantile = 0.9, window_days = 2 }\n'
+    "covariates = { window_days = 1 }",
+    'id = "ratio"\nkind = "ratio"\nvalue = "revenue"\ncap = { quantile = 0.8 }\nwindow_days = 2\n'
+    "denominator = { cap = { quantile = 0.9, window_days = 3 } }",
+    'id = "p50"\nkind = "quantile"\nquantile = 0.5\nvalue = "revenue"',
 )
 # Sums of whole columns, which are read without DuckDB.
 BARE = (
@@ -45,6 +58,11 @@ def same(fast: Collected, plain: Collected) -> None:
     np.testing.assert_array_equal(fast.crossed, plain.crossed)
     assert fast.caps == pytest.approx(plain.caps, rel=1e-12)
     same_moments(fast.moments, plain.moments)
+    assert fast.quantiles.keys() == plain.quantiles.keys()
+    for id in plain.quantiles:
+        for cells in fields(QuantileCells):
+            found, wanted = (getattr(scan.quantiles[id], cells.name) for scan in (fast, plain))
+            np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12, err_msg=f"{id} {cells.name}")
     assert (fast.inside is None) == (plain.inside is None)
     if fast.inside is not None and plain.inside is not None:
         same_moments(fast.inside, plain.inside)
@@ -114,7 +132,7 @@ def test_fast_scan_equals_plain_scan_on_small_experiments(
         same(fast, collect_plain(experiment))
 
 
-@pytest.mark.parametrize("metrics", [METRICS, BARE])
+@pytest.mark.parametrize("metrics", [METRICS, BARE, CAPPED])
 def test_fast_scan_equals_plain_scan_on_a_larger_experiment(
     metrics: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
