@@ -13,8 +13,9 @@ import numpy as np
 from analysis.collected import Collected
 from analysis.effects import covariates_of, unadjusted_contrast
 from analysis.experiment import Experiment
-from analysis.metrics import KINDS
+from analysis.metrics import KINDS, Metric
 from analysis.metrics.metric import Array
+from analysis.metrics.quantile import Quantile
 from analysis.readout import Check, Verdict
 from analysis.rules import Rules
 from analysis.sample_ratio import CONCENTRATION, fixed_p_value, sequential_p_value
@@ -164,25 +165,32 @@ def _balance(experiment: Experiment, collected: Collected, rules: Rules) -> list
 
 
 def _sample_size(experiment: Experiment, collected: Collected, units: Array) -> list[Check]:
-    """Whether every arm has the units, and every 0/1 metric the events, that the intervals lean on."""
+    """Whether every arm has the units, and 0/1 and quantile metrics the events, that the intervals lean on."""
     limit = (ENOUGH_CLUSTERS if experiment.cluster else ENOUGH_UNITS)[experiment.inference]
     events_limit = ENOUGH_EVENTS[experiment.inference]
-    binary = [metric for metric in experiment.metrics if metric.binary]
+    carried = [metric for metric in experiment.metrics if metric.binary or isinstance(metric, Quantile)]
     checks = []
     for k, counts in enumerate(units):
         least = float(counts.min())
         verdict: Verdict = "pass" if least >= limit else "warn"
         reason = f"the smallest arm has {least:,.0f} {experiment.randomised}; the intervals lean on {limit:,} or more"
         check = Check("sample_size", verdict, None, least, float(limit), reason)
-        for metric in binary:
-            mean = collected.moments.select(metric.outcome.variables).mean[k, 0]
-            whole = mean[:, 1] if metric.outcome.denominator else 1.0
-            rare = float((np.minimum(mean[:, 0], whole - mean[:, 0]) * counts).min())
+        for metric in carried:
+            rare = float(_rarer(metric, collected, k, counts).min())
             if rare < events_limit and check.verdict == "pass":
                 reason = f"{metric.name}: one arm has {rare:,.0f} events; the intervals lean on {events_limit} or more"
                 check = Check("sample_size", "warn", None, rare, float(events_limit), reason)
         checks.append(check)
     return checks
+
+
+def _rarer(metric: Metric, collected: Collected, k: int, counts: Array) -> Array:
+    """Units with or without a 0/1 property, or on one side of a quantile, whichever are fewer, by arm."""
+    if isinstance(metric, Quantile):
+        return np.asarray(min(metric.quantile, 1 - metric.quantile) * collected.quantiles[metric.id].units[k, 0])
+    mean = collected.moments.select(metric.outcome.variables).mean[k, 0]
+    whole = mean[:, 1] if metric.outcome.denominator else 1.0
+    return np.asarray(np.minimum(mean[:, 0], whole - mean[:, 0]) * counts)
 
 
 def _freshness(experiment: Experiment, collected: Collected, now: datetime | None) -> Check:
