@@ -191,6 +191,7 @@ def test_fast_scan_equals_plain_scan_under_either_crossover_policy_for_units_and
             "is_order": rng.integers(0, 2, done), "revenue": np.round(rng.lognormal(3, 1, done), 2),
         },
         *METRICS[:4],
+        METRICS[-1],
         **plan,
     )  # fmt: skip
     fast = collect(experiment)
