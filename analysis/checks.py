@@ -16,6 +16,7 @@ from analysis.experiment import Experiment
 from analysis.metrics import KINDS, Metric
 from analysis.metrics.metric import Array
 from analysis.metrics.quantile import Quantile
+from analysis.network.result import Network
 from analysis.readout import Check, Verdict
 from analysis.rules import Rules
 from analysis.sample_ratio import CONCENTRATION, fixed_p_value, sequential_p_value
@@ -27,16 +28,19 @@ SAMPLE_RATIO_NOTICE = 0.01
 LOSS_CONCENTRATION = 100.0
 CROSSOVER_WARN, CROSSOVER_FAIL = 0.01, 0.10
 BALANCE_FAIL, BALANCE_WARN = 0.001, 0.01
+SPILLOVER = 0.01
 STALE = timedelta(hours=48)
 # A confidence sequence and Welch's t lean on the central limit theorem: below these they are a promise, not a proof.
 ENOUGH_UNITS = {"confidence_sequence": 500, "group_sequential": 500, "fixed": 100, "bayesian": 100}
 # A cluster is a sum over many units, so fewer are enough; t with degrees of freedom of their own covers the rest.
 ENOUGH_CLUSTERS = {"confidence_sequence": 50, "group_sequential": 50, "fixed": 20, "bayesian": 20}
+# With fewer, sums over communities are too few for a normal limit, which a sequence leans on.
+ENOUGH_COMMUNITIES = 40
 ENOUGH_EVENTS = {"confidence_sequence": 50, "group_sequential": 50, "fixed": 10, "bayesian": 10}
 
 
 def run_checks(
-    experiment: Experiment, collected: Collected, rules: Rules, now: datetime | None
+    experiment: Experiment, collected: Collected, rules: Rules, now: datetime | None, network: Network | None = None
 ) -> list[tuple[Check, ...]]:
     """The checks of every look, oldest first. `rules` are those of the experiment."""
     units = collected.moments.n[:, 0, :]
@@ -51,6 +55,9 @@ def run_checks(
     columns.append(_sample_size(experiment, collected, units))
     looks = [list(checks) for checks in zip(*columns, strict=True)]
     looks[-1].append(_freshness(experiment, collected, now))
+    spillover = _spillover(network) if network else None
+    if spillover:
+        looks[-1].append(spillover)
     if collected.left_out:
         looks[-1].append(_other_arms(experiment, collected.left_out))
     return [tuple(checks) for checks in looks]
@@ -226,3 +233,30 @@ def _other_arms(experiment: Experiment, left_out: dict[str, int]) -> Check:
     arms = ", ".join(f"{arm} ({n:,})" for arm, n in left_out.items())
     reason = f"{experiment.randomised} of arms outside this comparison: {arms}"
     return Check("other_arms", "pass", None, float(total), None, reason)
+
+
+def _spillover(network: Network) -> Check | None:
+    """Whether control units whose friends are treated behave differently; None where that is what was designed for.
+
+    It rests on the slope of every primary metric over the share of friends treated, with Bonferroni's correction, by
+    the rule of the network: where the experiment may be read at every look, so may this check.
+    """
+    if network.randomised != "units":
+        return None
+    slopes = [e for e in network.effects if e.contrast == "dose_untreated" and e.role == "primary"]
+    known = [(e.p_value, e) for e in slopes if e.p_value is not None and e.communities >= ENOUGH_COMMUNITIES]
+    if not known:
+        reason = "too few control units have friends in the experiment to see whether an effect reaches others"
+        return Check("spillover", "unknown", None, None, SPILLOVER, reason)
+    p, worst = min(known, key=lambda pair: pair[0])
+    corrected, relative = min(1.0, p * len(slopes)), worst.relative.estimate
+    verdict: Verdict = "warn" if corrected < SPILLOVER else "pass"
+    size = f" by {100 * relative:+.1f}%" if relative is not None else ""
+    reason = (
+        f"friends of treated units behave differently: {worst.metric} of control units changes{size} from no friend "
+        f"treated to all ({p_text(corrected)}); the lift leaves that out, so randomise by community"
+        if verdict == "warn"
+        else f"no sign that friends of treated units behave differently ({p_text(corrected)}; {network.with_friends:,} "
+        "units have friends in the experiment)"
+    )
+    return Check("spillover", verdict, corrected, relative, SPILLOVER, reason)

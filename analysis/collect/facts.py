@@ -47,17 +47,18 @@ def _lake(experiment: Experiment, workspace: "Workspace | None", files: Files) -
     if exposures is None:
         raise SourceError(f"{label}: table exposures is empty; import exposures first.")
     exposures.need(experiment.unit, "the unit")
-    types, columns, joins = dict(exposures.types), "", ""
-    for table in ("users", "communities"):
-        people = view(files, workspace, table)
-        known = [name for name in people.types if name not in types and name != "user_id"] if people else []
-        if people and known:
-            types |= people.types
-            columns += "".join(f", {table}.{quote(name)}" for name in known)
-            joins += f" LEFT JOIN {table} ON CAST(exposures.{quote(experiment.unit)} AS VARCHAR) = {table}.user_id"
+    users, communities = view(files, workspace, "users"), view(files, workspace, "communities")
+    known = [c for c in users.types if c not in exposures.types and c != "user_id"] if users else []
+    unit = f"CAST(exposures.{quote(experiment.unit)} AS VARCHAR)"
+    more = "".join(f", users.{quote(column)}" for column in known)
+    join = f" LEFT JOIN users ON {unit} = users.user_id" if known else ""
+    if communities and "community" not in (*exposures.types, *known):
+        # Who came after the communities were made has no friend in one.
+        more += f", coalesce(communities.community, {unit}) AS community"
+        join += f" LEFT JOIN communities ON {unit} = communities.user_id"
     with translated(label):
         files.con.execute(
-            f"CREATE VIEW units AS SELECT exposures.*{columns} FROM exposures{joins} "
+            f"CREATE VIEW units AS SELECT exposures.*{more} FROM exposures{join} "
             f"WHERE exposures.experiment_id = {literal(experiment.id)}"
         )
     units = files.view("units", f"{label}, table exposures")

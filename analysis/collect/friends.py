@@ -7,14 +7,11 @@ import numpy as np
 from analysis.collect.facts import view
 from analysis.collect.files import Files, array, arrow, translated
 from analysis.collect.units import Units
-from analysis.network.communities import find_communities
+from analysis.network.communities import SEED, find_communities
 from analysis.network.graph import Graph, Ints
 
 if TYPE_CHECKING:
     from store import Workspace
-
-# Any fixed number: the same friends always give the same communities.
-SEED = 2026
 
 
 def read_friends(workspace: "Workspace", files: Files, units: Units) -> tuple[Graph, Ints] | None:
@@ -36,7 +33,7 @@ def read_friends(workspace: "Workspace", files: Files, units: Units) -> tuple[Gr
     files.con.register("places", ids)
     with translated(rows.label):
         since = rows.instant("since", "when they became friends")
-        found: Any = files.con.execute(
+        found: Any = files.con.sql(
             "SELECT one.place AS one, other.place AS other FROM friendships "
             "JOIN places one ON one.id = user_id JOIN places other ON other.id = friend_id "
             f"WHERE since IS NULL OR {since} < {int(units.first.min())}"
@@ -48,7 +45,7 @@ def read_friends(workspace: "Workspace", files: Files, units: Units) -> tuple[Gr
         return graph, units.clusters.codes.astype(np.int64)
     if view(files, workspace, "communities") is None:
         return graph, find_communities(graph, np.random.default_rng(SEED))
-    known: Any = files.con.execute(
+    known: Any = files.con.sql(
         "SELECT place, dense_rank() OVER (ORDER BY community) - 1 AS code FROM communities JOIN places ON id = user_id"
     ).to_arrow_table()
     community = np.arange(n) + len(known)

@@ -10,6 +10,8 @@ from analysis.errors import AnalysisError
 from analysis.network.graph import Graph, Ints
 
 LARGEST = 200
+# Any fixed number: the same friends always give the same communities.
+SEED = 2026
 # Most nodes settle in the first rounds; the rest costs time and brings little.
 ROUNDS, FEW_MOVES = 20, 0.005
 
@@ -21,13 +23,13 @@ def find_communities(graph: Graph, rng: np.random.Generator, largest: int = LARG
     that would make a community larger than `largest` is not made. A unit without friends is a community of its own.
 
     Raises:
-        AnalysisError: if `largest` is below 1.
+        AnalysisError: if `largest` is below 2.
 
     Source: Blondel, Guillaume, Lambiotte and Lefebvre, J. Stat. Mech. 2008; the cap as in Meyerhenke, Sanders and
     Schulz, SEA 2014, section 3.
     """
-    if largest < 1:
-        raise AnalysisError(f"largest: found {largest}, expected at least 1 unit in a community; such as {LARGEST}.")
+    if largest < 2:
+        raise AnalysisError(f"largest: found {largest}, expected 2 or more units in a community, such as {LARGEST}.")
     from scipy import sparse
 
     community, size = np.arange(graph.n), np.ones(graph.n, np.int64)
