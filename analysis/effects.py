@@ -234,7 +234,7 @@ def _lin(arms: list[_Linear], centre: Array, share: float) -> Contrast:
     second moment holds; the two differ by order k/n. Not a number in an arm of few units.
     """
     fitted = [
-        np.where((arm.n >= UNITS_A_SLOPE * arm.value.shape[-1])[..., None], slopes(arm.covariance), np.nan)
+        np.where((arm.effective >= UNITS_A_SLOPE * arm.value.shape[-1])[..., None], slopes(arm.covariance), np.nan)
         for arm in arms
     ]
     slope = np.stack(fitted, axis=-2)
