@@ -48,7 +48,7 @@ class Past:
 
     Attributes:
         experiment: the design with one arm, control, and without segments and the covariates that the past lacks.
-        window: None for a table, which has one look and no days.
+        window: None for a table without time, which has one look and no days.
         collected: running totals at the end of every day, of one arm.
         values: each variable's final value by unit, before caps.
         shared: share of the units that each of the experiments asked for has exposed, by id.
@@ -90,7 +90,13 @@ def read_past(experiment: Experiment, workspace: Workspace | None = None, runnin
         values = unit_values(known, units, totals)
         collected = gather(known, facts.units.label, units, totals, daily=True)
         shared = _shared(experiment, files, workspace, facts.units, tuple(running)) if kind == "lake" else {}
-    return Past(known, window, collected, values, shared, notes)
+    return Past(known, window or _days_of(collected), collected, values, shared, notes)
+
+
+def _days_of(collected: Collected) -> Window | None:
+    """The days of a table with times."""
+    ends = [look.date() for look in collected.looks if isinstance(look, datetime)]
+    return Window(ends[0] - timedelta(1), ends[-1]) if ends else None
 
 
 def skewness(metric: Metric, past: Past) -> float | None:

@@ -35,6 +35,8 @@ MOST_WEEKS = 12
 # Kohavi, Deng, Longbotham and Xu, KDD 2014, rule 7: units in an arm for a normal mean, per squared skewness.
 UNITS_PER_SQUARED_SKEWNESS = 355
 ROUNDS, LARGEST = 20, 10.0
+# With the power that plans ask for, an interval concludes from about this part of the effect on.
+EDGE = 0.7
 
 
 def plan(
@@ -253,17 +255,19 @@ class _MetricPlanner:
         """The look of the past that shows the metric after so many days; its last one beyond."""
         return min(days or len(self.values), len(self.values)) - 1
 
-    def comparison(self, lift: float, days: int | None) -> power.Comparison:
+    def comparison(self, kind: str, lift: float, days: int | None) -> power.Comparison:
         """The arms' variances where treatment has this lift (for a guardrail: none, against a margin of this size)."""
         k = self._day(days)
         value, variance = float(self.values[k]), float(self.variances[k] / self.values[k] ** 2)
+        change = self.good * lift * float(np.sign(value))
         if self.metric.role == "guardrail":
             null = power.Comparison(variance, variance, self.planner.ratio)
-            return null.against_margin(-self.good * lift * np.sign(value))
+            return null.against_margin(-change * (1 - EDGE if kind == "bayesian" else 1))
         # Of a proportion, the variance changes with the value; of others it is taken to stay.
-        both = np.array([value, value + self.good * lift * abs(value)])
-        before, after = self.metric.unit_variance(both, np.ones(2))
-        return power.Comparison(variance, variance * max(float(after / before), 0.0), self.planner.ratio)
+        before, after = self.metric.unit_variance(value * np.array([1, 1 + change]), np.ones(2))
+        moved = power.Comparison(variance, variance * max(float(after / before), 0.0), self.planner.ratio)
+        # A posterior is of the lift, whose error grows with the lift that is seen; the other rules test the difference.
+        return moved.against_margin(EDGE * change) if kind == "bayesian" else moved
 
     def test(self, kind: str, days: int | None) -> power.Test:
         if kind == "bayesian":
@@ -277,7 +281,7 @@ class _MetricPlanner:
         test, control, target = self.test(kind, days), n * self.planner.control_share, self.planner.target
         lift = 0.0
         for _ in range(ROUNDS):
-            comparison = self.comparison(lift, days)
+            comparison = self.comparison(kind, lift, days)
             last, lift = lift, power.minimum_detectable_effect(test, comparison, control, target, self._pivot(kind))
             # Variances grow with some lifts, and may outgrow them.
             if lift > LARGEST or (self._falls and lift >= 1):
@@ -299,7 +303,7 @@ class _MetricPlanner:
         """How often n units of all arms show the effect."""
         if self.effect is None:
             return None
-        comparison, control = self.comparison(self.effect, days), n * self.planner.control_share
+        comparison, control = self.comparison(kind, self.effect, days), n * self.planner.control_share
         dof = comparison.dof(control, self._pivot(kind))
         return self.test(kind, days).power(self.effect, comparison.error(control), dof)
 
@@ -309,7 +313,7 @@ class _MetricPlanner:
         if self.effect is not None:
             enough = ((d, self.power(kind, planner.units(d), d)) for d in planner.weeks)
             days = next((d for d, power_then in enough if power_then is not None and power_then >= target), None)
-            comparison = self.comparison(self.effect, days or planner.horizon)
+            comparison = self.comparison(kind, self.effect, days or planner.horizon)
             test = self.test(kind, days or planner.horizon)
             control = power.sample_size(test, comparison, self.effect, target, self._pivot(kind))
             units = math.ceil(control / planner.control_share)
