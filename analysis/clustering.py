@@ -21,7 +21,7 @@ def clustering(metric: Metric, collected: Collected) -> Clustering:
     sizes m it is 1 + (sum m² / sum m - 1) ICC, the familiar 1 + (m - 1) ICC where all are alike; the ICC is what
     solves that, so it is one of the linearised metric where this is a ratio, and by chance may be below 0.
 
-    Source: Kish, Survey Sampling 1965, section 5.4; sizes as in Kerry and Bland, Statistics in Medicine 2001.
+    Source: Kish, Survey Sampling 1965; sizes as in Kerry and Bland, Statistics in Medicine 2001.
     """
     clusters, units = collected.moments[-1, 0], collected.inside
     assert units is not None

@@ -7,7 +7,7 @@ import numpy as np
 
 from analysis.collect.cells import Course
 from analysis.collect.events import apply, opening, settled
-from analysis.collect.units import Units
+from analysis.collect.units import Labels, Units
 from analysis.errors import SourceError
 from analysis.metrics.metric import Array
 from analysis.moments import Moments
@@ -25,10 +25,7 @@ def tally_clusters(course: Course, units: Units, arms: int) -> Moments:
     one[cluster] = np.arange(len(units))
     groups = [(np.zeros(g, np.int64), 1), *((s.codes[one], len(s.names)) for s in units.segments.values())]
     variables, looks = tuple(course.values), []
-    for look, values in _states(course):
-        inside = np.flatnonzero(course.entry <= look)
-        of = cluster[inside]
-        sums: Array = np.column_stack([np.bincount(of, values[variable][inside], g) for variable in variables])
+    for sums in running_sums(course, units.clusters):
         here = np.flatnonzero(sums[:, variables.index(SIZE)])
         levels = []
         for code, size in groups:
@@ -55,8 +52,8 @@ def moments_of_sums(sums: Array, variables: tuple[Variable, ...]) -> Moments:
     clusters of one size is the usual n / (n - 1). What the sums share with the sizes stays as it is, so the products
     give variances of ratios and of nothing else.
 
-    Source: Bell and McCaffrey, Survey Methodology 2002, equation 7, with cluster means of equal variance as the
-    working model: their own, independent units, takes too little where clusters differ.
+    Source: Bell and McCaffrey, Survey Methodology 2002, with cluster means of equal variance as the working model:
+    their own, independent units, gives back too little where clusters differ.
     """
     plain = Moments.of(sums, variables)
     if len(sums) < 2:
@@ -84,6 +81,14 @@ def refuse_split_segments(label: str, units: Units) -> None:
                 f"{units.clusters.names[cluster[other[0]]]!r}; a segment must hold whole clusters. Leave it out of "
                 "segments, or name a property of the cluster."
             )
+
+
+def running_sums(course: Course, clusters: Labels) -> Iterator[Array]:
+    """Look by look, the sums of every variable over each cluster's units that are in, shape (clusters, p)."""
+    for look, values in _states(course):
+        inside = np.flatnonzero(course.entry <= look)
+        of, g = clusters.codes[inside], len(clusters.names)
+        yield np.column_stack([np.bincount(of, values[variable][inside], g) for variable in course.values])
 
 
 def _states(course: Course) -> Iterator[tuple[int, dict[Variable, Array]]]:
