@@ -1,8 +1,8 @@
 """Moments of every (look, segment, arm) from per-unit values that only ever move on a unit's active days."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +52,7 @@ def tally(
     """
     groups = [dimensions] if np.prod([float(size) for _, size in dimensions]) <= JOINT else [[d] for d in dimensions]
     sheets = [_Sheet(course, arm, arms, group) for group in groups]
-    looks = [_glue([sheet.moments(look) for sheet in sheets]) for look in _replay(course, sheets)]
+    looks = [_glue([sheet.moments(look) for sheet in sheets]) for look in replay(course, sheets)]
     variables = tuple(course.values)
     return Moments(
         variables,
@@ -73,20 +73,28 @@ def _glue(parts: list[Moments]) -> Moments:
     )
 
 
-def _replay(course: Course, sheets: list["_Sheet"]) -> Iterator[int]:
-    """Brings the sheets to each look in turn."""
+class Board(Protocol):
+    """What a replay writes the moving values to."""
+
+    def write(self, variable: Variable, units: NDArray[np.int32], values: Array) -> None:
+        """Sets the present values of some units, which may repeat."""
+        ...
+
+
+def replay(course: Course, boards: Sequence[Board]) -> Iterator[int]:
+    """Brings the boards to each look in turn."""
     totals = {variable: opening(variable, len(course.entry)) for variable in course.moving}
     for look in range(course.looks):
         for variable, total in totals.items():
             for units, amounts in course.moving[variable].get(look, ()):
                 apply(variable, total, units, amounts)
                 now = np.minimum(settled(variable, total.take(units)), course.caps.get(variable, np.inf))
-                for sheet in sheets:
-                    sheet.write(variable, units, now)
+                for board in boards:
+                    board.write(variable, units, now)
         yield look
 
 
-def _typical(values: Array) -> float:
+def typical(values: Array) -> float:
     """The median of some: a mean would let one huge value in an arm take the digits of the other arm."""
     return float(np.median(values[:: max(1, len(values) // SAMPLE)]))
 
@@ -113,7 +121,7 @@ class _Sheet:
         counts = np.bincount(key, minlength=self.cells * course.looks).reshape(self.cells, course.looks)
         self.start = np.append(0, np.cumsum(counts.sum(axis=1)))[:-1]
         self.end = self.start[:, None] + np.cumsum(counts, axis=1)
-        self.shift = np.array([0.0 if v in course.moving else _typical(course.values[v]) for v in self.variables])
+        self.shift = np.array([0.0 if v in course.moving else typical(course.values[v]) for v in self.variables])
         self.columns = [
             min(0.0, course.caps.get(v, np.inf)) if v in course.moving else course.values[v] for v in self.variables
         ]

@@ -65,14 +65,7 @@ def gather(
 ) -> Collected:
     """Moments of what a scan found; `label` is what an error calls the units' rows, `friends` as `read_friends`."""
     refuse_split_segments(label, units)
-    values = unit_values(experiment, units, totals)
-    _refuse_kinds(experiment, values)
-    caps = limits(values, totals.values)
-    _refuse_flattening(experiment, values, caps)
-    for variable, cap in caps.items():
-        values[variable] = np.minimum(values[variable], cap)
-    days = _days(label, units, totals, daily)
-    course = Course(1 if days is None else len(days), _entry(units, days), values, totals.days, caps)
+    course, days = course_of(experiment, label, units, totals, daily=daily)
     ends = (None,) if days is None else tuple(EPOCH + timedelta(days=day + 1) for day in days)
     crossed = units.crossed or (np.zeros(0, np.int64),) * len(experiment.arms)
     return Collected(
@@ -86,12 +79,27 @@ def gather(
         left_out=units.left_out,
         last_exposure=_instant(units.last_exposure),
         last_event=_instant(totals.last_event),
-        caps={variable.name: cap for variable, cap in caps.items()},
+        caps={variable.name: cap for variable, cap in course.caps.items()},
         inside=_last(course, units, len(experiment.arms)) if experiment.cluster else None,
         quantiles=quantiles_of(experiment, units, totals.rows, course),
-        neighbours=Neighbours(*friends, units.arm, values) if friends else None,
-        nonnegative=frozenset(variable for variable, found in values.items() if found.min() >= 0),
+        neighbours=Neighbours(*friends, units.arm, course.values) if friends else None,
+        nonnegative=frozenset(variable for variable, found in course.values.items() if found.min() >= 0),
     )
+
+
+def course_of(
+    experiment: Experiment, label: str, units: Units, totals: Totals, *, daily: bool
+) -> tuple[Course, range | None]:
+    """How the units' values move, caps applied, and the days (since 1970) at whose ends there are looks."""
+    values = unit_values(experiment, units, totals)
+    _refuse_kinds(experiment, values)
+    caps = limits(values, totals.values)
+    _refuse_flattening(experiment, values, caps)
+    for variable, cap in caps.items():
+        values[variable] = np.minimum(values[variable], cap)
+    days = _days(label, units, totals, daily)
+    looks = 1 if days is None else len(days)
+    return Course(looks, _entry(units, days), values, totals.days, caps), days
 
 
 def _cells(course: Course, units: Units, arms: int) -> Moments:
