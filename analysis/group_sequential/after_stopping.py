@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import special
 
 from analysis.errors import AnalysisError
-from analysis.group_sequential.boundaries import NEW
+from analysis.group_sequential.boundaries import LEAST, NEW
 from analysis.group_sequential.power import crossing_probabilities
 
 
@@ -91,7 +92,11 @@ def _drift(tail: Callable[[float], float], chance: float, start: float) -> float
     """The drift at which the tail, which grows with the drift, has a chance."""
     from scipy.optimize import brentq
 
+    def off(drift: float) -> float:
+        # As quantiles the two are nearly on a line, which takes few steps.
+        return float(special.ndtri(np.clip(tail(drift), LEAST, 1 - 1e-15)) - special.ndtri(chance))
+
     reach = 4.0
-    while not tail(start - reach) < chance < tail(start + reach):
+    while not off(start - reach) < 0 < off(start + reach):
         reach *= 2
-    return float(brentq(lambda drift: tail(drift) - chance, start - reach, start + reach, xtol=1e-12))
+    return float(brentq(off, start - reach, start + reach, xtol=1e-11))

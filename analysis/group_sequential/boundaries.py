@@ -17,6 +17,8 @@ LEAST = 1e-300
 FARTHEST = -special.ndtri(NEXT_TO_NOTHING)
 # Information must grow by this share to be new: the same data cannot be analysed as if they were more.
 NEW = 1e-5
+# Information below this share of the most there will be is none.
+NONE = 1e-12
 
 
 def boundaries(
@@ -100,9 +102,10 @@ def solved(
 
 def analyses(information: tuple[float, ...], time: tuple[float, ...]) -> NDArray[np.int_]:
     """The looks that are analyses: time has passed, and information is not below what has been."""
-    most, latest, looks = 0.0, 0.0, []
+    least = NONE * np.nanmax(np.where(np.isinf(information), np.nan, information), initial=0.0)
+    most, latest, looks = least, 0.0, []
     for k, (one, when) in enumerate(zip(information, np.minimum(time, 1.0), strict=True)):
-        if one > 0 and one >= most and np.isfinite(one) and when > latest:
+        if one >= most > 0 and np.isfinite(one) and when > latest:
             most, latest = one, when
             looks.append(k)
     return np.array(looks, int)

@@ -39,6 +39,12 @@ class GroupSequential:
 
     kind: ClassVar[str] = "group_sequential"
 
+    def __post_init__(self) -> None:
+        if self.information is not None and len(self.information) != len(self.time):
+            raise AnalysisError(
+                f"the design has {len(self.time)} times and {len(self.information)} information; make them equal"
+            )
+
     def critical(self, alpha: float, n: Array, dof: Array) -> Array:
         """Half-width in standard errors, shape of n, (looks, ...)."""
         bounds, dof = self._bounds((float(alpha),), np.asarray(n, float))[0], np.asarray(dof, float)
