@@ -7,11 +7,14 @@ import numpy as np
 from analysis.collect.facts import view
 from analysis.collect.files import Files, array, arrow, translated
 from analysis.collect.units import Units
-from analysis.network.communities import SEED, find_communities
+from analysis.network.communities import LARGEST, SEED, find_communities
 from analysis.network.graph import Graph, Ints
 
 if TYPE_CHECKING:
     from store import Workspace
+
+# Errors rest on sums over communities: of few friends rather more communities than all friendships inside one.
+FEWEST = 50
 
 
 def read_friends(workspace: "Workspace", files: Files, units: Units) -> tuple[Graph, Ints] | None:
@@ -44,7 +47,8 @@ def read_friends(workspace: "Workspace", files: Files, units: Units) -> tuple[Gr
     if units.clusters is not None:
         return graph, units.clusters.codes.astype(np.int64)
     if view(files, workspace, "communities") is None:
-        return graph, find_communities(graph, np.random.default_rng(SEED))
+        largest = max(2, min(LARGEST, int((graph.degree > 0).sum()) // FEWEST))
+        return graph, find_communities(graph, np.random.default_rng(SEED), largest)
     known: Any = files.con.sql(
         "SELECT place, dense_rank() OVER (ORDER BY community) - 1 AS code FROM communities JOIN places ON id = user_id"
     ).to_arrow_table()
