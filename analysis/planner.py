@@ -6,37 +6,27 @@ import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import special
 
 from analysis import power
-from analysis.checks import ENOUGH_EVENTS, ENOUGH_UNITS
-from analysis.contrasts import contrast_of
-from analysis.estimates import number
 from analysis.experiment import INFERENCES, Experiment
-from analysis.forecast import Answer, Forecast, Plan, Price, Reach, Traffic
+from analysis.forecast import Overlap, Plan, Price, Traffic
 from analysis.group_sequential import Spending
-from analysis.history import Past, capped, read_past, skewness
-from analysis.metrics import Metric
+from analysis.history import Past, read_past
+from analysis.metric_planner import MetricPlanner
 from analysis.metrics.metric import Array
 from analysis.overlap import overlaps, running_experiments
-from analysis.reading import metric_plan
 from analysis.rules import DAILY
 from analysis.schedule import longest_window
-from analysis.series import adjusted_contrast
 
 if TYPE_CHECKING:
     from store import Workspace
 
 # Traffic beyond the past is guessed, and the guess is not worth more.
 MOST_WEEKS = 12
-# Kohavi, Deng, Longbotham and Xu, KDD 2014, rule 7: units in an arm for a normal mean, per squared skewness.
-UNITS_PER_SQUARED_SKEWNESS = 355
-ROUNDS, LARGEST = 20, 10.0
-# With the power that plans ask for, an interval concludes from about this part of the effect on.
-EDGE = 0.7
 
 
 def plan(
@@ -67,10 +57,10 @@ def plan(
     running = running_experiments(experiment, workspace, (now or datetime.now(UTC)).date())
     past = read_past(experiment, workspace, [other.id for other in running])
     progress("Working out what the units can show")
-    return _Planner(experiment, past, effect, days, target).plan(overlaps(experiment, running, past.shared))
+    return Planner(experiment, past, effect, days, target).plan(overlaps(experiment, running, past.shared))
 
 
-class _Planner:
+class Planner:
     """One plan in the making; days count from the start of the experiment, and n is units of all arms together."""
 
     def __init__(
@@ -98,9 +88,9 @@ class _Planner:
         daily = (self.seen[-1] - self.seen[back - 1]) / (known - back) if known > back else self.seen[-1]
         return float(self.seen[min(days, known) - 1] + max(days - known, 0) * daily)
 
-    def plan(self, overlaps: tuple[Any, ...]) -> Plan:
+    def plan(self, overlaps: tuple[Overlap, ...]) -> Plan:
         experiment, window = self.experiment, self.past.window
-        metrics = tuple(_MetricPlanner(self, metric).forecast() for metric in self.past.experiment.metrics)
+        metrics = tuple(MetricPlanner(self, metric).forecast() for metric in self.past.experiment.metrics)
         deciding = [m for m in metrics if m.metric.role != "secondary" and m.effect is not None]
         own = [m.answers[0] if m.answers else None for m in deciding]
         lifts = [m.answers[0].lift for m in metrics if m.metric.role == "primary" and m.answers]
@@ -198,160 +188,6 @@ class _Planner:
                 f"The last units' windows end {window:g} days after day {self.days}; the answer is final then."
             )
         return tuple(notes)
-
-
-class _MetricPlanner:
-    """One metric of a plan: in lifts, the value of control is 1."""
-
-    def __init__(self, planner: _Planner, metric: Metric) -> None:
-        self.planner, self.metric = planner, metric
-        experiment = planner.past.experiment
-        one = planner.past.collected
-        plain = contrast_of(metric, one, 0)
-        moments = one.moments[:, :, 0]
-        used = adjusted_contrast(experiment, metric, 0.5, moments, moments) if metric.covariates else plain
-        self.values = plain.control[:, 0]
-        # Control against itself: twice the variance of one mean.
-        self.variances, self.before = (
-            np.square(contrast.standard_error[:, 0]) * planner.seen / 2 for contrast in (used, plain)
-        )
-        primary = sum(m.role == "primary" for m in experiment.metrics) * (len(planner.experiment.arms) - 1)
-        self.alpha = planner.experiment.alpha / (primary if metric.role == "primary" else 1)
-        self.effect = metric.margin if metric.role == "guardrail" else planner.effect
-        self.good = 1 if metric.direction == "increase" else -1
-
-    def forecast(self) -> Forecast:
-        """All that can be said of the metric."""
-        planner, metric = self.planner, self.metric
-        k = self._day(planner.horizon)
-        value, deviation = self.values[k], np.sqrt(self.variances[k])
-        reason = None
-        if not (np.isfinite(value) and value != 0):
-            reason = "the past has no value, or the value 0, so that there is no lift to plan for"
-        elif not deviation > 0:
-            reason = "nothing varies in the past, or too few units say anything"
-        skew = skewness(metric, planner.past)
-        enough = None if skew is None else math.ceil(UNITS_PER_SQUARED_SKEWNESS * skew**2)
-        answers = () if reason else tuple(self._answer(kind) for kind in planner.inferences())
-        with np.errstate(divide="ignore", invalid="ignore"):
-            saved = 1 - self.variances[k] / self.before[k]
-        return Forecast(
-            metric=metric_plan(metric),
-            alpha=self.alpha,
-            effect=self.effect,
-            value=number(value),
-            deviation=number(deviation),
-            variance_reduction=number(saved) if metric.covariates else None,
-            skewness=skew,
-            enough_units=enough,
-            capped=capped(metric, planner.past),
-            answers=answers,
-            curve=() if reason else tuple(self._reach(days) for days in planner.weeks),
-            warnings=() if reason else tuple(self._warnings(k, enough, answers)),
-            reason=reason,
-        )
-
-    def _day(self, days: int | None) -> int:
-        """The look of the past that shows the metric after so many days; its last one beyond."""
-        return min(days or len(self.values), len(self.values)) - 1
-
-    def comparison(self, kind: str, lift: float, days: int | None) -> power.Comparison:
-        """The arms' variances where treatment has this lift (for a guardrail: none, against a margin of this size)."""
-        k = self._day(days)
-        value, variance = float(self.values[k]), float(self.variances[k] / self.values[k] ** 2)
-        change = self.good * lift * float(np.sign(value))
-        if self.metric.role == "guardrail":
-            null = power.Comparison(variance, variance, self.planner.ratio)
-            return null.against_margin(-change * (1 - EDGE if kind == "bayesian" else 1))
-        # Of a proportion, the variance changes with the value; of others it is taken to stay.
-        before, after = self.metric.unit_variance(value * np.array([1, 1 + change]), np.ones(2))
-        moved = power.Comparison(variance, variance * max(float(after / before), 0.0), self.planner.ratio)
-        # A posterior is of the lift, whose error grows with the lift that is seen; the other rules test the difference.
-        return moved.against_margin(EDGE * change) if kind == "bayesian" else moved
-
-    def test(self, kind: str, days: int | None) -> power.Test:
-        if kind == "bayesian":
-            prior = self.planner.experiment.prior
-            margin = self.metric.margin if self.metric.role == "guardrail" else 0.0
-            return power.Credible(self.good * prior.mean + (margin or 0.0), prior.standard_deviation, self.alpha)
-        return self.planner.test(kind, days, self.alpha)
-
-    def detectable(self, kind: str, n: float, days: int | None) -> float | None:
-        """The least lift (or margin) that n units of all arms detect; None where no lift so large can be."""
-        test, control, target = self.test(kind, days), n * self.planner.control_share, self.planner.target
-        lift = 0.0
-        for _ in range(ROUNDS):
-            comparison = self.comparison(kind, lift, days)
-            last, lift = lift, power.minimum_detectable_effect(test, comparison, control, target, self._pivot(kind))
-            # Variances grow with some lifts, and may outgrow them.
-            if lift > LARGEST or (self._falls and lift >= 1):
-                return None
-            if abs(lift - last) <= 1e-9 * lift:
-                break
-        past_all = self.metric.binary and self.values[self._day(days)] * (1 + self.good * lift) > 1
-        return None if past_all else lift
-
-    @property
-    def _falls(self) -> bool:
-        """Whether the change that is looked for is a fall, which cannot exceed the whole."""
-        return (self.good < 0) != (self.metric.role == "guardrail")
-
-    def _pivot(self, kind: str) -> power.Pivot:
-        return self.metric.pivot if kind == "fixed" else "normal"
-
-    def power(self, kind: str, n: float, days: int | None) -> float | None:
-        """How often n units of all arms show the effect."""
-        if self.effect is None:
-            return None
-        comparison, control = self.comparison(kind, self.effect, days), n * self.planner.control_share
-        dof = comparison.dof(control, self._pivot(kind))
-        return self.test(kind, days).power(self.effect, comparison.error(control), dof)
-
-    def _answer(self, kind: str) -> Answer:
-        planner, target = self.planner, self.planner.target
-        days, units = None, None
-        if self.effect is not None:
-            enough = ((d, self.power(kind, planner.units(d), d)) for d in planner.weeks)
-            days = next((d for d, power_then in enough if power_then is not None and power_then >= target), None)
-            comparison = self.comparison(kind, self.effect, days or planner.horizon)
-            test = self.test(kind, days or planner.horizon)
-            control = power.sample_size(test, comparison, self.effect, target, self._pivot(kind))
-            units = math.ceil(control / planner.control_share)
-        return Answer(
-            inference=kind,
-            lift=self.detectable(kind, planner.planned, planner.horizon),
-            power=self.power(kind, planner.planned, planner.horizon),
-            units=units,
-            days=days,
-        )
-
-    def _reach(self, days: int) -> Reach:
-        n = self.planner.units(days)
-        lifts = {kind: self.detectable(kind, n, days) for kind in self.planner.inferences()}
-        return Reach(days, round(n), days > len(self.values), lifts)
-
-    def _warnings(self, k: int, enough: int | None, answers: tuple[Answer, ...]) -> list[str]:
-        planner, metric, notes = self.planner, self.metric, []
-        least = planner.planned * planner.control_share * min(1.0, planner.ratio)
-        floor = ENOUGH_UNITS[planner.experiment.inference]
-        if least < floor:
-            notes.append(f"an arm gets {least:,.0f} {planner.experiment.randomised}, and {floor:,} are too few already")
-        elif enough is not None and least < enough:
-            notes.append(
-                f"so skewed that a mean needs {enough:,} {planner.experiment.randomised} in an arm, and one gets "
-                f"{least:,.0f}; cap it, or expect intervals that miss more often"
-            )
-        rare = least * min(self.values[k], 1 - self.values[k]) if metric.binary else np.inf
-        if rare < ENOUGH_EVENTS[planner.experiment.inference]:
-            notes.append(f"an arm gets about {rare:.0f} of the rarer outcome, too few")
-        own = answers[0]
-        if metric.role == "guardrail" and own.power is not None and own.power < planner.target:
-            shown = "no margin" if own.lift is None else f"only a margin of {100 * own.lift:.2g}%"
-            notes.append(
-                f"where nothing changes, its margin of {100 * (metric.margin or 0):.2g}% is shown with power "
-                f"{own.power:.2f}; with power {planner.target:g} {shown} can be"
-            )
-        return notes
 
 
 def _most(numbers: list[int | None]) -> int | None:
