@@ -26,9 +26,9 @@ def _quantile_contrast(metric: Quantile, cells: QuantileCells, n: Array, a: int)
     Source: Deng, Knoblich and Lu, KDD 2018, section 4 (outer confidence interval of a clustered quantile).
     """
     few, atom = cells.few(metric.quantile), cells.atom
-    value = np.where(few | atom, np.nan, cells.value)
+    value, error = (np.where(few | atom, np.nan, found) for found in (cells.value, cells.standard_error))
     covariance = np.zeros((*n.shape[:-1], 2, 2))
-    covariance[..., 0, 0], covariance[..., 1, 1] = (np.square(cells.standard_error[..., k]) for k in (0, a))
+    covariance[..., 0, 0], covariance[..., 1, 1] = (np.square(error[..., k]) for k in (0, a))
     refused: NDArray[np.object_] = np.full(n.shape[:-1], None, object)
     for k, side in ((a, "treatment"), (0, "control")):
         for cell in zip(*np.nonzero(atom[..., k]), strict=True):

@@ -23,7 +23,8 @@ class QuantileCells:
         value: sample quantile, interpolated between neighbouring rows.
         standard_error: of `value`, from the order statistics beside it.
         share_error: standard error of the share of rows at or below `value`, clustered by unit; nan with one unit.
-        ties: largest share of the rows that hold one same value, of the values at the quantile and at those beside it.
+        ties: of the values at the quantile and at both ends of its 95 % interval, the largest share of the rows that
+            hold one; 0 where no two rows share any.
         rows, units: rows, and units that have any.
     """
 

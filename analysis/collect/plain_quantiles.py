@@ -56,5 +56,6 @@ def _cell(nu: float, unit: Any, value: Array, alone: bool) -> tuple[float, ...]:
     ordered = np.sort(value)
     near = [ordered[int(np.floor(p * (n - 1)))] for p in places[:2]]
     near += [ordered[min(int(np.floor(p * (n - 1))) + 1, n - 1)] for p in places[1:]]
-    ties = max(float((value == v).mean()) for v in near)
+    alike = max(int((value == v).sum()) for v in near)
+    ties = alike / n if alike > 1 else 0.0
     return estimate, float(high - low) / (2 * Z), share_error, ties, float(n), float(len(names))

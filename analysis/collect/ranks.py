@@ -121,8 +121,9 @@ class _Ladder:
             share_error = self._clustered(self._rows_to(value, "right", kept) - start, kept, start, n, each, units)
         (low, first, _), (high, _, last) = (self._at(nu + side * Z * share_error, kept, start, n) for side in (-1, 1))
         there = (*neighbours, first, last)
-        ties = np.max([self._rows_to(v, "right", kept) - self._rows_to(v, "left", kept) for v in there], axis=0) / n
-        error, ties = (np.where(np.isnan(share_error), np.nan, found) for found in ((high - low) / (2 * Z), ties))
+        alike = np.max([self._rows_to(v, "right", kept) - self._rows_to(v, "left", kept) for v in there], axis=0)
+        found = (high - low) / (2 * Z), np.where(alike > 1, alike, 0) / n
+        error, ties = (np.where(np.isnan(share_error), np.nan, number) for number in found)
         return np.stack([value, error, share_error, ties, n.astype(float), units])
 
     def _at(self, share: Array, kept: Ints, start: Ints, n: Ints) -> tuple[Array, Array, Array]:

@@ -29,8 +29,7 @@ METRICS = (
     'id = "low"\nkind = "mean"\nvalue = "revenue"\naggregation = "max"\nwhere = { kind = "buy" }\ncap = { value = -1 }',
     'id = "ratio"\nkind = "ratio"\nvalue = "revenue"\ncovariates = { window_days = 1 }\n'
     'denominator = { aggregation = "count", where = { kind = "look" } }',
-    'id = "back"\nkind = "retention"\nwindow_days = [0.5, 1.5]\nwhere = { kind = "buy" }\ncovariates = { window_days = 2 }',
-    'id = "returned"\nkind = "retention"\nvalue = "revenue"\nwindow_days = [0, 2]',
+    'id = "back"\nkind = "retention"\nwindow_days = [0.5, 1.5]\nwhere = { kind = "buy" }',
     'id = "p80"\nkind = "quantile"\nquantile = 0.8\nvalue = "revenue"\nwhere = { kind = "buy" }\nwindow_days = 2',
     'id = "p50"\nkind = "quantile"\nquantile = 0.5\nvalue = "revenue"',
 )
@@ -39,6 +38,7 @@ CAPPED = (
     "covariates = { window_days = 1 }",
     'id = "ratio"\nkind = "ratio"\nvalue = "revenue"\ncap = { quantile = 0.8 }\nwindow_days = 2\n'
     "denominator = { cap = { quantile = 0.9, window_days = 3 } }",
+    'id = "returned"\nkind = "retention"\nvalue = "revenue"\nwindow_days = [0, 2]\ncovariates = { window_days = 2 }',
     'id = "p50"\nkind = "quantile"\nquantile = 0.5\nvalue = "revenue"',
 )
 # Sums of whole columns, which are read without DuckDB.
