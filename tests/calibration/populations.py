@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from builders import a_metric
 
 from analysis.metrics import Metric
 from analysis.moments import Moments
 from analysis.variables import Variable
+from tests.builders import a_metric
 
 Array = np.ndarray
 DAYS = 28
