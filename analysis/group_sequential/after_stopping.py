@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +11,7 @@ from scipy import special
 from analysis.errors import AnalysisError
 from analysis.group_sequential.boundaries import LEAST, NEW
 from analysis.group_sequential.power import crossing_probabilities
+from analysis.metrics.metric import Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,8 @@ def after_stopping(
 
     Source: Fairbanks and Madsen 1982; Tsiatis, Rosner and Mehta 1984; Jennison and Turnbull 2000, sections 8.4, 8.5.
     """
+    from scipy.optimize.elementwise import bracket_root, find_root
+
     values, errors, limits = (np.asarray(of, float) for of in (estimates, standard_errors, bounds))
     if not values.shape == errors.shape == limits.shape or values.ndim != 1:
         raise AnalysisError(
@@ -79,24 +81,18 @@ def after_stopping(
     lower = np.append(-limits[:last] if sides == 2 else np.full(last, -np.inf), -np.inf)[grew]
     information = information[grew]
 
-    def tail(drift: float) -> float:
-        """Chance of an outcome at least as high, at a drift."""
-        return float(crossing_probabilities(upper, information, drift, lower=lower).power)
+    def tail(drift: ArrayLike) -> Array:
+        """Chance of an outcome at least as high, at drifts; it grows with the drift."""
+        return crossing_probabilities(upper, information, drift, lower=lower).power
 
-    below, middle, above = sorted(sign * _drift(tail, chance, upper[-1]) for chance in (alpha / 2, 0.5, 1 - alpha / 2))
-    error = float(errors[looks[last]])
-    return Stopped(int(looks[last]), error * middle, error * below, error * above, min(1.0, sides * tail(0.0)))
-
-
-def _drift(tail: Callable[[float], float], chance: float, start: float) -> float:
-    """The drift at which the tail, which grows with the drift, has a chance."""
-    from scipy.optimize import brentq
-
-    def off(drift: float) -> float:
+    def beyond(drift: Array, quantile: Array) -> Array:
         # As quantiles the two are nearly on a line, which takes few steps.
-        return float(special.ndtri(np.clip(tail(drift), LEAST, 1 - 1e-15)) - special.ndtri(chance))
+        return np.asarray(special.ndtri(np.clip(tail(drift), LEAST, 1 - 1e-15)) - quantile)
 
-    reach = 4.0
-    while not off(start - reach) < 0 < off(start + reach):
-        reach *= 2
-    return float(brentq(off, start - reach, start + reach, xtol=1e-11))
+    quantiles = special.ndtri([alpha / 2, 0.5, 1 - alpha / 2])
+    start = upper[-1] + quantiles
+    ends = bracket_root(beyond, start - 1, start + 1, args=(quantiles,)).bracket
+    drifts = find_root(beyond, ends, args=(quantiles,), tolerances={"xatol": 1e-11}).x
+    error = float(errors[looks[last]])
+    below, middle, above = np.sort(sign * error * drifts).tolist()
+    return Stopped(int(looks[last]), middle, below, above, min(1.0, sides * float(tail(0.0))))

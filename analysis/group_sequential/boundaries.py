@@ -13,6 +13,7 @@ from analysis.group_sequential.spending import Spending
 from analysis.group_sequential.walk import NEXT_TO_NOTHING, REACH, Walk
 from analysis.metrics.metric import Array
 
+# No look is given less error than this, so that its bound is finite.
 LEAST = 1e-300
 FARTHEST = -special.ndtri(NEXT_TO_NOTHING)
 # Information must grow by this share to be new: the same data cannot be analysed as if they were more.
@@ -74,7 +75,7 @@ def solved(
 ) -> Array:
     """`boundaries` of many alphas at once, shape (alphas, looks), read-only."""
     info, level = np.array(information), np.array(alphas)
-    looks = analyses(information, time)
+    looks = _analyses(information, time)
     bounds = np.full((len(level), len(info)), np.nan)
     used = info[looks]
     spent = spending.spent(np.array(time)[looks], level[:, None] / sides)
@@ -100,7 +101,7 @@ def solved(
     return bounds
 
 
-def analyses(information: tuple[float, ...], time: tuple[float, ...]) -> NDArray[np.int_]:
+def _analyses(information: tuple[float, ...], time: tuple[float, ...]) -> NDArray[np.int_]:
     """The looks that are analyses: time has passed, and information is not below what has been."""
     least = NONE * np.nanmax(np.where(np.isinf(information), np.nan, information), initial=0.0)
     most, latest, looks = least, 0.0, []
