@@ -8,6 +8,8 @@ from analysis.readout import Estimate, MetricPlan
 
 MINUS = "\u2212"
 CURRENCIES = ("$", "€", "£", "¥")
+# Kinds of metric that are shares of units, shown in percent.
+SHARES = ("proportion", "retention")
 
 
 def number(value: float, decimals: int = 0) -> str:
@@ -140,15 +142,15 @@ def moment(time: str | datetime | None) -> datetime | None:
 
 
 def _is_rate(plan: MetricPlan) -> bool:
-    return plan.kind == "proportion" or plan.unit == "%"
+    return plan.kind in SHARES or plan.unit == "%"
 
 
 def _displayed(value: float, plan: MetricPlan) -> float:
-    return value * (100 if plan.kind == "proportion" else plan.scale)
+    return value * (100 if plan.kind in SHARES else plan.scale)
 
 
 def _changed(value: float, plan: MetricPlan, times: float) -> float:
-    return value * times if plan.kind == "proportion" and times > 1 else _displayed(value, plan) * times
+    return value * times if plan.kind in SHARES and times > 1 else _displayed(value, plan) * times
 
 
 def _shows(text: str) -> bool:

@@ -82,8 +82,9 @@ def _facts(readout: Readout, effect: Effect | None, plan: MetricPlan, arm: str) 
         best = numbers.change(absolute.estimate or 0.0, plan, times, digits)
         return label, best, numbers.span(low, high)
 
-    facts.append(shown("Change" if plan.kind == "ratio" else f"Change per {noun}", 1))
-    if plan.kind != "ratio":
+    of_units = plan.kind not in ("ratio", "quantile")
+    facts.append(shown(f"Change per {noun}" if of_units else "Change", 1))
+    if of_units:
         facts.append(shown(f"Per 1,000 {words.units(readout.design)}", 1000))
     facts.append(_since(readout, plan, arm))
     cells = "".join(

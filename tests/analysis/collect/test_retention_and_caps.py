@@ -48,6 +48,13 @@ def test_a_window_that_ends_at_midnight_ends_on_the_new_day(tmp_path: Path) -> N
     assert totals(collected, 1) == [[0, 0], [0, 0], [0, 0], [1, 1]]
 
 
+def test_events_with_dates_only_count_on_every_day_that_the_window_touches(tmp_path: Path) -> None:
+    events = "unit,time\np,2026-03-03\nq,2026-03-04\nr,2026-03-03\nr,2026-03-06\n"
+    collected = collect(a_log(tmp_path, EXPOSED, events, BACK))
+    assert totals(collected, 0) == [[0, 0], [0, 0], [0, 0], [1, 1], [1, 2], [1, 2]]
+    assert totals(collected, 1) == [[0, 0], [0, 0], [0, 0], [1, 1], [1, 1], [1, 1]]
+
+
 def test_the_last_look_alone_is_the_last_of_all(tmp_path: Path) -> None:
     rng = np.random.default_rng(31)
     exposed = "unit,arm,time\n" + "".join(
