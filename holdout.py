@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from analysis import Experiment
     from store import Workspace
-    from store.registry import DecisionRecord
+    from store.registry import DecisionRecord, Registry
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -222,6 +222,37 @@ def recompute(look: int, workspace: WorkspaceOption = Path(".")) -> None:
 
 
 @app.command()
+def report(
+    experiment: str,
+    look: Annotated[int | None, typer.Option(help="The look to report; the latest if left out.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The HTML file; EXPERIMENT-look-N.html if left out.")] = None,
+    workspace: WorkspaceOption = Path("."),
+) -> None:
+    """Write a saved look of EXPERIMENT as one HTML file that needs nothing else."""
+    from analysis.readout import Readout
+    from dashboard.report.document import report as document
+
+    registry = _open(workspace).registry
+    saved = registry.look(_look_of(registry, experiment, look))
+    file = out or Path(f"{experiment}-look-{saved.id}.html")
+    readout, decisions = Readout.from_json(saved.readout or ""), registry.decisions(experiment)
+    file.write_text(document(readout, saved.id, saved.taken_at, decisions), encoding="utf-8")
+    typer.echo(f"{file} is written.")
+
+
+def _look_of(registry: Registry, experiment: str, look: int | None) -> int:
+    """The look asked for, or the latest; one of another experiment is refused."""
+    from store import RegistryError
+
+    looks = [each.id for each in registry.looks(registry.experiment(experiment).id)]
+    if not looks:
+        raise RegistryError(f"experiment {experiment!r} has no look. Take one with `holdout refresh`.")
+    if look is not None and look not in looks:
+        raise RegistryError(f"look {look} is not of {experiment!r}; the latest of its own is {looks[0]}.")
+    return look or looks[0]
+
+
+@app.command()
 def decide(
     experiment: str,
     verdict: Annotated[str, typer.Argument(help="ship, keep_running, stop or review.")],
@@ -232,13 +263,8 @@ def decide(
     workspace: WorkspaceOption = Path("."),
 ) -> None:
     """Record what a person decided on EXPERIMENT; a later decision supersedes it, nothing erases it."""
-    from store import RegistryError
-
     registry = _open(workspace).registry
-    looks = registry.looks(registry.experiment(experiment).id)
-    if not looks:
-        raise RegistryError(f"experiment {experiment!r} has no look to decide on. Take one with `holdout refresh`.")
-    on = looks[0].id if look is None else look
+    on = _look_of(registry, experiment, look)
     made = registry.decide(experiment, on, verdict, reason=reason, decided_by=by, override=override)
     typer.echo(_decision_line(made))
 

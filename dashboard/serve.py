@@ -40,12 +40,14 @@ WARM = (
     "store.registry",
     "dashboard.source",
     "dashboard.pages_list",
-    "dashboard.parts.forest",
-    "dashboard.parts.health",
-    "dashboard.parts.looks",
-    "dashboard.parts.segments",
     "dashboard.parts.summary",
-    "dashboard.parts.verdict",
+    "dashboard.decide",
+    "dashboard.share",
+    "dashboard.tabs.health",
+    "dashboard.tabs.history",
+    "dashboard.tabs.results",
+    "dashboard.tabs.segments",
+    "dashboard.tabs.sensitivity",
 )
 
 HEADERS = {

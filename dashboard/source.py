@@ -1,12 +1,13 @@
 """Where pages get their values: the workspace, its experiments and its stored readouts, each parsed once."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import streamlit as st
 
 from analysis.readout import Readout
+from dashboard.parts import picks
 from store import Workspace
 from store.registry import ExperimentRecord
 
@@ -53,17 +54,14 @@ def _open(path: str) -> Workspace:
     return Workspace.open(path)
 
 
-def stored(look_id: int) -> str:
-    """The whole readout of a look in JSON, with the segments of earlier looks."""
+def whole(look_id: int) -> Readout:
+    """The readout of a look with the segments of its earlier looks, which a page does not need."""
     registry = workspace().registry
-    return Readout.from_json(registry.look(look_id).readout or "", registry.segment_history(look_id)).to_json()
+    return Readout.from_json(registry.look(look_id).readout or "", registry.segment_history(look_id))
 
 
 @st.cache_resource(show_spinner=False, max_entries=128)
 def _parse(path: str, experiment_id: str, look_id: int) -> Saved:
     """A saved look never changes, so it is parsed once for all visitors."""
     record = _open(path).registry.look(look_id)
-    readout = Readout.from_json(record.readout or "")
-    # A fixed horizon is decided at the first look with the planned units: what came later is not part of its answer.
-    upto = readout.decision.look + 1 or None
-    return Saved(look_id, record.taken_at, replace(readout, looks=readout.looks[:upto]))
+    return Saved(look_id, record.taken_at, picks.until_decided(Readout.from_json(record.readout or "")))

@@ -99,7 +99,7 @@ def test_a_blocked_look_needs_the_override_and_shows_it(holdout: Command) -> Non
     ("arguments", "part"),
     [
         (("decide", "mial", "ship", "--reason", "r", "--by", "ann"), "Did you mean 'mail'?"),
-        (("decide", "new", "ship", "--reason", "r", "--by", "ann"), "no look to decide on. Take one with `holdout"),
+        (("decide", "new", "ship", "--reason", "r", "--by", "ann"), "has no look. Take one with `holdout"),
         (("decide", "mail", "go", "--reason", "r", "--by", "ann"), "'go' cannot be decided. Known: keep_running"),
         (("outcome", "7", "It rose", "--by", "ann"), "decision 7 is not in the registry"),
         (("decisions", "mial"), "Did you mean 'mail'?"),

@@ -1,13 +1,15 @@
 """The table of effects: one row a metric, its lift drawn as an interval on an axis that all rows share."""
 
-from analysis.readout import Effect, Look, MetricPlan, Readout
-from dashboard.parts import axis, html, numbers, picks, words
+from urllib.parse import urlencode
+
+from analysis.readout import Effect, MetricPlan, Readout
+from dashboard.parts import axis, compare, html, numbers, picks, words
 from dashboard.parts.axis import Axis
 from dashboard.parts.words import Tone
 
 
-def table(readout: Readout, arm: str, *, unadjusted: bool, muted: bool = False) -> str:
-    """All metrics of one arm at the latest look, grouped by role."""
+def table(readout: Readout, arm: str, *, unadjusted: bool, muted: bool = False, linked: bool = True) -> str:
+    """All metrics of one arm at the latest look, grouped by role; a linked name leads to the metric's own page."""
     look, plans = readout.looks[-1], picks.plans(readout)
     effects = {effect.metric: effect for effect in picks.overall(look, arm)}
     shown = [(plan, effects[plan.id]) for plan in plans.values() if plan.id in effects]
@@ -18,7 +20,7 @@ def table(readout: Readout, arm: str, *, unadjusted: bool, muted: bool = False) 
         if plan.role != role:
             role = plan.role
             body += f'<tr class="group"><th scope="colgroup" colspan="5">{words.ROLES[role]}</th></tr>'
-        body += _row(plan, effect, shared, unadjusted=unadjusted, name=_name(plan))
+        body += _row(plan, effect, shared, unadjusted=unadjusted, name=_name(readout, plan, arm, linked))
     adjusted = any(effect.adjustment for _, effect in shown)
     heads = ("Metric", f"{readout.design.control} → {arm}")
     framed = _frame(body, shared, heads, words.level(shown[0][1]), muted)
@@ -66,15 +68,17 @@ def _frame(body: str, shared: Axis, heads: tuple[str, str], level: str, muted: b
     )
 
 
-def _name(plan: MetricPlan) -> str:
+def _name(readout: Readout, plan: MetricPlan, arm: str, linked: bool) -> str:
     hint = "<small>lower is better</small>" if plan.direction == "decrease" else ""
-    event = f'data-event="metric" data-goto="looks" data-value="{html.text(plan.id)}"'
-    button = f'<button type="button" {event}>{html.text(plan.name)}</button>'
-    return button + hint
+    if not linked:
+        return html.text(plan.name) + hint
+    href = f"metric?{urlencode({'exp': readout.experiment, 'metric': plan.name, 'arm': arm})}"
+    event = f'data-event="metric" data-value="{html.text(plan.name)}"'
+    return f'<a href="{html.text(href)}" {event}>{html.text(plan.name)}</a>{hint}'
 
 
 def _row(plan: MetricPlan, effect: Effect, shared: Axis, *, unadjusted: bool, name: str) -> str:
-    word = words.READINGS[effect.reading]
+    word = words.among(effect)
     control, treatment = numbers.values(effect.means.control, effect.means.treatment, plan)
     return (
         f'<tr><th scope="row">{name}</th>'
@@ -85,15 +89,13 @@ def _row(plan: MetricPlan, effect: Effect, shared: Axis, *, unadjusted: bool, na
 
 
 def lift_cell(effect: Effect) -> str:
-    """A lift over its interval, or why there is none."""
-    estimate = effect.relative
-    if estimate.estimate is None:
-        return f'<span class="why">No lift: {html.text(words.why_none(effect))}</span>'
-    decimals = numbers.lift_decimals(estimate)
-    if estimate.lower is None and estimate.upper is None:
-        why = f"no interval: {html.text(words.why_none(effect))}"
-        return f'<b>{numbers.lift(estimate.estimate, decimals)}</b><small class="why">{why}</small>'
-    return f"<b>{numbers.lift(estimate.estimate, decimals)}</b><small>{numbers.lift_span(estimate, decimals)}</small>"
+    """A lift over its interval and that of its family, or why there is none."""
+    family, cell = effect.family, compare.lift_cell(effect.relative, words.why_none(effect))
+    if family is None or family.size < 2 or family.p_value is None or effect.relative.lower is None:
+        return cell
+    matched = numbers.lift_span(family.relative, numbers.lift_decimals(family.relative))
+    tested = numbers.p_value(family.p_value)
+    return f'{cell}<small class="family">among {family.size}: {matched} ({html.text(tested)})</small>'
 
 
 def _drawing(plan: MetricPlan, effect: Effect, shared: Axis, tone: Tone, unadjusted: bool) -> str:
@@ -139,36 +141,8 @@ def _legend(shown: list[tuple[MetricPlan, Effect]], raw: bool, adjusted: bool) -
         parts.append("Thin grey: not adjusted.")
     if adjusted:
         parts.append("The arms’ values are as measured.")
+    if any(effect.family and effect.family.size > 1 for _, effect in shown):
+        parts.append("Among n: the interval and p-value that allow for n comparisons judged together.")
     if any(plan.role == "guardrail" and plan.margin for plan, _ in shown):
         parts.append("Shaded: beyond the margin agreed for a guardrail.")
     return f'<p class="legend">{" ".join(parts)}</p>'
-
-
-def csv_rows(look: Look) -> list[dict[str, object]]:
-    """Every effect of a look as plain numbers, one row each, for the CSV file."""
-    return [
-        {
-            "metric": effect.metric,
-            "role": effect.role,
-            "arm": effect.arm,
-            "control": effect.control,
-            "segment": f"{effect.segment.dimension}={effect.segment.value}" if effect.segment else "",
-            "n_control": effect.n.control,
-            "n_treatment": effect.n.treatment,
-            "mean_control": effect.means.control,
-            "mean_treatment": effect.means.treatment,
-            "lift": effect.relative.estimate,
-            "lift_lower": effect.relative.lower,
-            "lift_upper": effect.relative.upper,
-            "unadjusted_lift": effect.unadjusted.relative.estimate,
-            "unadjusted_lower": effect.unadjusted.relative.lower,
-            "unadjusted_upper": effect.unadjusted.relative.upper,
-            "difference": effect.absolute.estimate,
-            "difference_lower": effect.absolute.lower,
-            "difference_upper": effect.absolute.upper,
-            "p_value": effect.p_value,
-            "reading": effect.reading,
-            "reason": effect.reason or "",
-        }
-        for effect in look.effects
-    ]

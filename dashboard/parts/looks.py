@@ -3,13 +3,13 @@
 from typing import Any
 
 from analysis.readout import Effect, Look, MetricPlan
-from dashboard.parts import numbers, picks, words
+from dashboard.parts import numbers, picks, rules, words
 from dashboard.parts.axis import Axis
 from dashboard.parts.palette import Palette
+from dashboard.parts.rules import Points
 
 HEIGHT = 330
 WAITING = f'<p class="line" style="height:{HEIGHT}px" data-when-painted="painted">Drawing the chart …</p>'
-Points = list[tuple[Look, Effect]]
 
 
 def figure(points: Points, colours: Palette, *, blocked: bool = False) -> dict[str, Any]:
@@ -18,9 +18,8 @@ def figure(points: Points, colours: Palette, *, blocked: bool = False) -> dict[s
     colour = colours.neutral if blocked else _colour(points[-1][1], colours)
     dated = all(numbers.moment(look.time) for look, _ in points)
     x = [look.time if dated else position + 1 for position, (look, _) in enumerate(points)]
-    sequence = points[-1][1].interval.kind == "confidence_sequence"
-    level = words.level(points[-1][1])
-    name = f"{level} confidence sequence (safe to look at daily)" if sequence else f"{level} interval (valid once)"
+    kind = points[-1][1].interval.kind
+    name = f"{words.level(points[-1][1])} {rules.NAMES[kind].lower()} ({rules.HOLDS[kind]})"
     traces = [*_band(x, points, colour, name), *_fixed(x, points, colours), *_line(x, points, since, colour, colours)]
     return {"data": traces, "layout": _layout(x, points, since, colour, colours)}
 
@@ -56,7 +55,7 @@ def _fixed(x: list[Any], points: Points, colours: Palette) -> list[dict[str, Any
 
 
 def _line(x: list[Any], points: Points, since: int | None, colour: str, colours: Palette) -> list[dict[str, Any]]:
-    hover = [f"{_when(look, k, len(points))}<br>{_in_hover(effect)}" for k, (look, effect) in enumerate(points)]
+    hover = [f"{when(look, k, len(points))}<br>{_in_hover(effect)}" for k, (look, effect) in enumerate(points)]
     filled = [colour if since is not None and k >= since else colours.background for k in range(len(points))]
     return [
         {
@@ -75,7 +74,7 @@ def _line(x: list[Any], points: Points, since: int | None, colour: str, colours:
 
 def _layout(x: list[Any], points: Points, since: int | None, colour: str, colours: Palette) -> dict[str, Any]:
     tick = {"color": colours.text, "size": 12}
-    shared = _range(points)
+    shared = reach(points)
     layout: dict[str, Any] = {
         "height": HEIGHT,
         "margin": {"l": 56, "r": 12, "t": 30, "b": 30},
@@ -97,7 +96,7 @@ def _layout(x: list[Any], points: Points, since: int | None, colour: str, colour
         },
     }
     if since is not None and since > 0:
-        layout |= _crossing(x[since], _when(points[since][0], since, len(points)), colour, colours, since, len(points))
+        layout |= _crossing(x[since], when(points[since][0], since, len(points)), colour, colours, since, len(points))
     return layout
 
 
@@ -127,7 +126,7 @@ def _crossing(x: Any, when: str, colour: str, colours: Palette, since: int, tota
     return {"shapes": [shape], "annotations": [label]}
 
 
-def _range(points: Points) -> Axis:
+def reach(points: Points) -> Axis:
     """From the last third of looks: the first intervals of a sequence are so wide that they would hide the rest."""
     late = [effect.relative for _, effect in points[-max(1, len(points) // 3) :]]
     ends = [end for e in late for end in (e.lower, e.upper, e.estimate) if end is not None]
@@ -136,7 +135,7 @@ def _range(points: Points) -> Axis:
     return Axis.over(low - room, high + room)
 
 
-def _when(look: Look, position: int, total: int) -> str:
+def when(look: Look, position: int, total: int) -> str:
     place = f"look {position + 1} of {total}"
     return f"{numbers.day(look.time)}, {place}" if look.time else place
 

@@ -1,9 +1,16 @@
 """Which part of a Readout a piece of a page shows. Selection only: no number is made here."""
 
+from dataclasses import replace
+
 from analysis.readout import ArmDecision, Check, Effect, Estimate, Look, MetricPlan, Readout
 
 ROLE_ORDER = ("primary", "guardrail", "secondary")
 CHECK_ORDER = ("fail", "warn", "unknown", "pass")
+
+
+def until_decided(readout: Readout) -> Readout:
+    """The readout up to the look that the decision rests on: what came later is no part of a fixed horizon's answer."""
+    return replace(readout, looks=readout.looks[: readout.decision.look + 1 or None])
 
 
 def plans(readout: Readout) -> dict[str, MetricPlan]:

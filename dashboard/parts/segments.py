@@ -1,9 +1,10 @@
 """Segments: who gains beyond noise, with the interval that holds for all of them together."""
 
+from dataclasses import replace
 from itertools import groupby
 
-from analysis.readout import Effect, MetricPlan, Readout
-from dashboard.parts import axis, html, picks, words
+from analysis.readout import Effect, Estimate, Look, MetricPlan, Readout, Segment
+from dashboard.parts import axis, compare, html, numbers, picks, words
 from dashboard.parts.axis import Axis
 from dashboard.parts.forest import lift_cell
 from dashboard.parts.words import Word
@@ -25,6 +26,42 @@ def sentence(effects: list[Effect]) -> str:
         f"{words.count(total, 'segment')}{where}. {hold} after correction for looking at {total}. "
         "The best of many segments looks large by chance alone, so read the thin line."
     )
+
+
+def differs(look: Look, metric: str, arm: str, alpha: float) -> list[str]:
+    """One sentence a dimension: whether the effect differs between its segments at all."""
+    tests = [test for test in look.interactions if (test.metric, test.arm) == (metric, arm)]
+    many = f" after correction for {len(tests)} groupings" if len(tests) > 1 else ""
+    said = []
+    for test in tests:
+        name = words.plain(test.dimension)
+        if test.adjusted is None:
+            said.append(f"{name}: too little to test whether the effect differs.")
+        else:
+            found = "the effect differs" if test.adjusted <= alpha else "can’t tell whether the effect differs"
+            said.append(f"{name}: {found} ({numbers.p_value(test.adjusted)}{many}).")
+    return said
+
+
+def label(segment: Segment) -> str:
+    """A segment in words: "Device: Phone"."""
+    return f"{words.plain(segment.dimension)}: {words.plain(segment.value)}"
+
+
+def picked(found: list[tuple[Effect, Estimate]], plan: MetricPlan) -> str:
+    """The segments that a reader picked, with the intervals that allow for the picking."""
+    lines = [
+        compare.Line(
+            label(effect.segment),
+            estimate,
+            beside=f"{_size(effect):,.0f}",
+            word=word(replace(effect, simultaneous=estimate, relative=estimate), plan),
+        )
+        for effect, estimate in found
+        if effect.segment
+    ]
+    heads = ("Picked segment", "Units", "Lift, interval for picked", "After picking")
+    return compare.table(heads, {"": lines})
 
 
 def table(readout: Readout, metric: str, arm: str, *, muted: bool = False) -> str:

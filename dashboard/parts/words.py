@@ -168,6 +168,18 @@ def in_words(effect: Effect, plan: MetricPlan) -> str:
     return f"{plan.name}: can’t tell yet. The best estimate is {best} ({between})."
 
 
+def among(effect: Effect) -> Word:
+    """An effect's reading, and that it is not clear among the comparisons that it is judged together with."""
+    family = effect.family
+    if (
+        effect.reading in ("better", "worse")
+        and family
+        and (family.p_value or 0.0) > round(1 - effect.interval.level, 9)
+    ):
+        return Word("dot", f"{effect.reading} alone, not clear among {family.size}")
+    return READINGS[effect.reading]
+
+
 def why_none(effect: Effect) -> str:
     """Why an effect has no lift, or no interval."""
     return effect.reason or effect.relative.reason or "the reason is not recorded"

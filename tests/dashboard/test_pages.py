@@ -8,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import dashboard
+from dashboard.report.tables import tables
 from store import Workspace
 from tests.dashboard import sample
 
@@ -94,7 +95,13 @@ def test_a_look_of_another_experiment_is_not_shown(monkeypatch: pytest.MonkeyPat
 
 def test_the_address_chooses_metric_and_arm(monkeypatch: pytest.MonkeyPatch, filled: Workspace) -> None:
     test = opened(
-        monkeypatch, filled.path, "readout", exp="mail-subjects", metric="Items per slate clicked", arm="First name"
+        monkeypatch,
+        filled.path,
+        "readout",
+        exp="mail-subjects",
+        tab="Segments",
+        metric="Items per slate clicked",
+        arm="First name",
     )
     assert test.selectbox(key="metric").value == "clicks"
     assert "Stop, keep control" in html(test, "top")
@@ -108,12 +115,10 @@ def test_choosing_an_arm_shows_its_decision(monkeypatch: pytest.MonkeyPatch, fil
 
 
 def test_downloads_hold_the_stored_readout_and_every_effect(filled: Workspace) -> None:
-    from dashboard.parts.forest import csv_rows
-
     made = sample.readout(sample.STORIES[0])
     stored = filled.registry.latest_look("checkout-slate")
     assert json.loads(stored.readout) == json.loads(made.to_json())
-    assert len(csv_rows(made.looks[-1])) == len(made.looks[-1].effects)
+    assert len(tables(made, [])["effects"]) == sum(len(look.effects) for look in made.looks)
 
 
 def test_every_term_has_an_anchor(monkeypatch: pytest.MonkeyPatch, filled: Workspace) -> None:
@@ -121,3 +126,12 @@ def test_every_term_has_an_anchor(monkeypatch: pytest.MonkeyPatch, filled: Works
     anchors = [term.anchor for term in test.subheader]
     assert len(anchors) == len(set(anchors)) > 15
     assert "lift" in anchors and "guardrail" in anchors
+
+
+@pytest.mark.parametrize("id", [story.id for story in sample.STORIES] + ["new-market"])
+@pytest.mark.parametrize("tab", ["Results", "Health", "Segments", "Sensitivity", "History"])
+def test_every_tab_has_something_to_say(monkeypatch: pytest.MonkeyPatch, filled: Workspace, id: str, tab: str) -> None:
+    test = opened(monkeypatch, filled.path, "readout", exp=id, tab=tab)
+    opened_tab = next(each for each in test.tabs if each.label == tab)
+    assert opened_tab.header and (opened_tab.get("bidi_component") or opened_tab.markdown)
+    assert all(not each.header for each in test.tabs if each.label != tab)

@@ -83,4 +83,4 @@ def test_what_is_parsed_leaves_out_only_the_segments_of_earlier_looks_and_the_do
     assert saved.readout.looks[-1] == whole.looks[-1]
     assert saved.readout.decision == whole.decision
     assert [len(look.effects) for look in saved.readout.looks] == [2, 2, 2, 8]
-    assert source.stored(saved.look_id) == whole.to_json()
+    assert source.whole(saved.look_id) == whole

@@ -1,0 +1,110 @@
+"""One metric of an experiment: is this number real?"""
+
+import re
+import tomllib
+
+import streamlit as st
+
+from analysis.readout import MetricPlan
+from dashboard import asked, source
+from dashboard.parts import checkup, compare, numbers, picks, rules, segments, words
+from dashboard.parts.element import show
+from dashboard.tabs import course
+
+TITLE = "Metric"
+ICON = ""
+GROUP = ""
+ORDER = 21
+HIDDEN = True
+
+
+def page() -> None:
+    """Draws the metric that the address names: its course, its rules, what adjusting did, and its definition."""
+    saved = asked.readout()
+    if saved is None:
+        return
+    readout = saved.readout
+    back = {"exp": readout.experiment, "look": str(saved.look_id)}
+    st.page_link("pages/readout.py", label=f"Back to {readout.design.name}", query_params=back)
+    top = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
+    with top:
+        heading = st.container(width="content")
+        with st.container(horizontal=True, width="content"):
+            plan, arm = asked.metric(readout), asked.arm(readout)
+    heading.title(plan.name, anchor=False)
+    points = picks.history(readout, plan.id, arm)
+    if not points:
+        st.write(f"This look has no effect of {arm} on {plan.name}.")
+        return
+    effect = points[-1][1]
+    st.write(
+        f"{words.in_words(effect, plan)} {words.sentence_case(words.among(effect).text)}, as {arm} against control."
+    )
+    st.header("Under every rule", anchor="rules")
+    show(rules.comparison(points, plan), key="rules")
+    _adjusting(saved, plan, arm)
+    _segments(saved, plan, arm)
+    if costs := checkup.clusters(readout, plan.id):
+        st.header("What randomising clusters costs", anchor="clusters")
+        show(costs, key="clusters")
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.header("Look by look", anchor="looks")
+        rule = course.rule(readout, plan, arm)
+    reserved = st.container()
+    _definition(saved, plan)
+    with reserved:
+        if len(points) > 1:
+            course.draw(readout, plan, arm, rule)
+        else:
+            st.caption("There is one look, so there is no course over looks to draw.")
+
+
+def _adjusting(saved: source.Saved, plan: MetricPlan, arm: str) -> None:
+    effect = picks.effect_of(saved.readout.looks[-1], plan.id, arm)
+    if effect is None or effect.adjustment is None:
+        st.caption("Nothing that was known before exposure is used, so there is no adjusted and unadjusted number.")
+        return
+    st.header("Adjusted and not", anchor="adjusted")
+    known = words.listed(list(effect.adjustment.covariates))
+    lines = [
+        compare.Line("Adjusted", effect.relative, f"for {known}", word=words.READINGS[effect.reading]),
+        compare.Line("Not adjusted", effect.unadjusted.relative, "as measured"),
+    ]
+    show(compare.table(("Number", "", "Lift, same interval", "Reading"), {"": lines}), key="adjusted")
+    if effect.variance_reduction is not None:
+        st.caption(f"Adjusting took away {numbers.percent(effect.variance_reduction, 0)} of the variance.")
+
+
+def _segments(saved: source.Saved, plan: MetricPlan, arm: str) -> None:
+    look = saved.readout.looks[-1]
+    if said := segments.differs(look, plan.id, arm, saved.readout.design.alpha):
+        st.header("By segment", anchor="segments")
+        st.write("Does the effect differ? " + " ".join(said))
+        query = {"exp": saved.readout.experiment, "look": str(saved.look_id), "tab": "Segments", "metric": plan.name}
+        st.page_link("pages/readout.py", label="See every segment", query_params=query)
+
+
+def _definition(saved: source.Saved, plan: MetricPlan) -> None:
+    st.header("Definition", anchor="definition")
+    guard = f", within a margin of {numbers.percent(plan.margin)}" if plan.margin else ""
+    better = "higher" if plan.direction == "increase" else "lower"
+    st.write(
+        f"{plan.role.capitalize()} metric, a {plan.kind} per {words.unit(saved.readout.design)}; "
+        f"{better} is better{guard}."
+    )
+    record = source.workspace().registry.experiment(saved.readout.experiment)
+    if text := _stated(record.definition, plan.id):
+        st.code(text, language="toml")
+    if record.updated_at > saved.taken_at:
+        st.caption("The plan was edited after this look; its History tab shows how.")
+
+
+def _stated(definition: str, metric: str) -> str:
+    """The metric's own lines of an experiment file; empty where the file has none of this id."""
+    for block in re.split(r"(?m)^(?=\[\[metrics\]\]|\[(?!\[?metrics))", definition):
+        if block.startswith("[[metrics]]") and tomllib.loads(block)["metrics"][0].get("id") == metric:
+            return block.strip()
+    return ""
+
+
+page()
