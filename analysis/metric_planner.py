@@ -62,7 +62,7 @@ class MetricPlanner:
         elif not deviation > 0:
             reason = "nothing varies in the past, or too few units say anything"
         skew = skewness(metric, planner.past)
-        enough = None if skew is None else math.ceil(UNITS_PER_SQUARED_SKEWNESS * skew**2)
+        enough = None if skew is None or metric.binary else math.ceil(UNITS_PER_SQUARED_SKEWNESS * skew**2)
         curve = () if reason else tuple(map(self._reach, planner.weeks))
         answers = () if reason else tuple(self._answer(kind, curve) for kind in planner.inferences())
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -179,9 +179,9 @@ class MetricPlanner:
             notes.append(f"an arm gets about {rare:.0f} of the rarer outcome, too few")
         own = answers[0]
         if metric.role == "guardrail" and own.power is not None and own.power < planner.target:
-            shown = "no margin" if own.lift is None else f"only a margin of {100 * own.lift:.2g}%"
+            shown = "no margin" if own.lift is None else f"only a margin of {100 * own.lift:.3g}%"
             notes.append(
-                f"where nothing changes, its margin of {100 * (metric.margin or 0):.2g}% is shown with power "
+                f"where nothing changes, its margin of {100 * (metric.margin or 0):.3g}% is shown with power "
                 f"{own.power:.2f}; with power {planner.target:g} {shown} can be"
             )
         return notes
