@@ -55,9 +55,8 @@ def run_checks(
     columns.append(_sample_size(experiment, collected, units))
     looks = [list(checks) for checks in zip(*columns, strict=True)]
     looks[-1].append(_freshness(experiment, collected, now))
-    spillover = _spillover(network) if network else None
-    if spillover:
-        looks[-1].append(spillover)
+    if collected.neighbours is not None and not experiment.cluster:
+        looks[-1].append(_spillover(network))
     if collected.left_out:
         looks[-1].append(_other_arms(experiment, collected.left_out))
     return [tuple(checks) for checks in looks]
@@ -235,15 +234,17 @@ def _other_arms(experiment: Experiment, left_out: dict[str, int]) -> Check:
     return Check("other_arms", "pass", None, float(total), None, reason)
 
 
-def _spillover(network: Network) -> Check | None:
-    """Whether control units whose friends are treated behave differently; None where that is what was designed for.
+def _spillover(network: Network | None) -> Check:
+    """Whether control units whose friends are treated behave differently, where units were randomised.
 
-    It rests on the slope of every primary metric over the share of friends treated, with Bonferroni's correction, by
-    the rule of the network: where the experiment may be read at every look, so may this check.
+    It rests on the slope of every primary metric (of all, if none is) over the share of friends treated, with
+    Bonferroni's correction, by the rule of the network: where the experiment may be read at every look, so may this.
     """
-    if network.randomised != "units":
-        return None
-    slopes = [e for e in network.effects if e.contrast == "dose_untreated" and e.role == "primary"]
+    if network is None:
+        reason = "too many friendships to find communities now: run `holdout communities` and import what it writes"
+        return Check("spillover", "unknown", None, None, SPILLOVER, reason)
+    doses = [effect for effect in network.effects if effect.contrast == "dose_untreated"]
+    slopes = [effect for effect in doses if effect.role == "primary"] or doses
     known = [(e.p_value, e) for e in slopes if e.p_value is not None and e.communities >= ENOUGH_COMMUNITIES]
     if not known:
         reason = "too few control units have friends in the experiment to see whether an effect reaches others"

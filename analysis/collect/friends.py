@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
 # Errors rest on sums over communities: of few friends rather more communities than all friendships inside one.
 FEWEST = 50
+# To find communities among more friendships takes longer than anybody waits for a readout.
+MOST = 1_000_000
 
 
-def read_friends(workspace: "Workspace", files: Files, units: Units) -> tuple[Graph, Ints] | None:
+def read_friends(workspace: "Workspace", files: Files, units: Units) -> tuple[Graph, Ints | None] | None:
     """Who of the units are friends since before the first of them was exposed, and the community of each unit.
 
     Communities are the clusters where those were randomised, or else those of the lake, with a community of its own for
-    each unit that has none there, or else found among these friendships.
+    each unit that has none there, or else found among these friendships, unless those are too many.
 
     Returns:
         None where no two units are friends.
@@ -47,6 +49,8 @@ def read_friends(workspace: "Workspace", files: Files, units: Units) -> tuple[Gr
     if units.clusters is not None:
         return graph, units.clusters.codes.astype(np.int64)
     if view(files, workspace, "communities") is None:
+        if len(graph.pairs) > MOST:
+            return graph, None
         largest = max(2, min(LARGEST, int((graph.degree > 0).sum()) // FEWEST))
         return graph, find_communities(graph, np.random.default_rng(SEED), largest)
     known: Any = files.con.sql(

@@ -61,7 +61,7 @@ def gather(
     totals: Totals,
     *,
     daily: bool,
-    friends: tuple[Graph, Ints] | None = None,
+    friends: tuple[Graph, Ints | None] | None = None,
 ) -> Collected:
     """Moments of what a scan found; `label` is what an error calls the units' rows, `friends` as `read_friends`."""
     refuse_split_segments(label, units)

@@ -53,12 +53,12 @@ class Neighbours:
     """The units of the last look and their friends: what effects among friends need, and Moments do not hold.
 
     Attributes:
-        community: of each unit, shape (n,); see `find_communities`.
+        community: of each unit, shape (n,); None where nobody found them yet among so many friendships.
         arm: index of each unit's arm, 0 for control, shape (n,).
         values: by variable, after caps, shape (n,).
     """
 
     graph: Graph
-    community: Ints
+    community: Ints | None
     arm: NDArray[np.int32]
     values: Mapping[Variable, Array]

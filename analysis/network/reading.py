@@ -23,10 +23,10 @@ def read_network(experiment: Experiment, collected: Collected, rules: Rules) -> 
     """The effects among friends at the last look, by the rule that is valid wherever the experiment is read.
 
     Returns:
-        None where no two units are known to be friends.
+        None where no two units are known to be friends, or their communities are not known.
     """
     neighbours = collected.neighbours
-    if neighbours is None:
+    if neighbours is None or neighbours.community is None:
         return None
     graph, community = neighbours.graph, neighbours.community
     shares = np.array([experiment.shares[arm] for arm in collected.arms])
