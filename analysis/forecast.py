@@ -49,7 +49,7 @@ class Forecast:
         value: at the planned end.
         deviation: standard deviation of one unit's part in it, after covariates.
         variance_reduction: what covariates save.
-        skewness: of one unit, and `enough_units` that it asks for in an arm (355 x skewness squared; not of proportions).
+        skewness: of one unit. `enough_units`: 355 x its square, that an arm needs; None for proportions.
         capped: share of the units that the cap cuts.
         answers: the experiment's own inference first.
         reason: why nothing can be said; None where something is.

@@ -20,6 +20,7 @@ from analysis.errors import SourceError
 from analysis.experiment import Experiment
 from analysis.metrics import Metric, Quantity
 from analysis.metrics.metric import Array
+from analysis.plan_parser import USUAL_WINDOW
 from analysis.variables import Variable
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ def read_past(experiment: Experiment, workspace: Workspace | None = None, runnin
         )
     with Files(workspace) as files:
         if kind == "table":
+            if experiment.past != USUAL_WINDOW:
+                raise experiment.error("plan", "start, days and traffic", "need events; a table is planned from whole.")
             window, facts = None, Facts(_one_arm(experiment, facts_of(experiment, workspace, files).units))
         else:
             window, facts = _exposed(experiment, workspace, files)

@@ -48,6 +48,13 @@ def test_a_readout_needs_no_workspace_and_prints_words_or_json(trial):
     assert json.loads(data.stdout)["decision"]["verdict"] == "ship"
 
 
+def test_a_plan_is_printed_in_words_or_json(trial):
+    words, data = holdout("plan", trial, "--effect", "0.1"), holdout("plan", trial, "--json", "--effect", "0.1")
+    assert words.returncode == data.returncode == 0, words.stderr + data.stderr
+    assert "planned units detect with power 0.8" in words.stdout and "Reading the past" in words.stderr
+    assert json.loads(data.stdout)["metrics"][0]["answers"][0]["inference"] == "fixed"
+
+
 def test_a_mistake_ends_in_one_clear_line_and_not_in_a_traceback(trial):
     trial.write_text(TRIAL.replace('value = "spend"', 'value = "spent"'))
     done = holdout("readout", trial)
