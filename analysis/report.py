@@ -1,5 +1,6 @@
 """A readout as plain text, for a terminal."""
 
+from analysis.network.result import NetworkEffect
 from analysis.readout import Effect, Look, MetricPlan, Readout
 from analysis.words import percent
 
@@ -47,6 +48,7 @@ def as_text(readout: Readout) -> str:
             "Segments (each interval on its own; among many segments a large one is no surprise)",
             *table(groups),
         ]
+    lines += _friends(readout)
     return "\n".join(lines)
 
 
@@ -54,7 +56,29 @@ def _of(look: Look, metric: str) -> list[Effect]:
     return [effect for effect in look.effects if effect.metric == metric]
 
 
+def _friends(readout: Readout) -> list[str]:
+    """Effects among friends on primary metrics, where clusters were randomised or an effect reaches control units."""
+    network, checks = readout.network, readout.looks[-1].checks
+    reached = any(check.name == "spillover" and check.verdict == "warn" for check in checks)
+    if network is None or not (reached or network.randomised == "clusters"):
+        return []
+    plans = {plan.id: plan for plan in readout.design.metrics if plan.role == "primary"}
+    rows = [
+        (plans[e.metric].name, e.arm, e.contrast.replace("_", " "), *_figures(e, plans[e.metric]))
+        for e in network.effects
+        if e.metric in plans and e.relative.estimate is not None
+    ]
+    title = f"Friends, at the last look ({network.friendships:,} friendships of {network.with_friends:,} units)"
+    return ["", title, *table(rows)] if rows else []
+
+
 def _row(effect: Effect, plan: MetricPlan) -> tuple[str, ...]:
+    where = f"{effect.segment.dimension} = {effect.segment.value}" if effect.segment else effect.role
+    return plan.name, effect.arm, where, *_figures(effect, plan), READINGS[effect.reading]
+
+
+def _figures(effect: Effect | NetworkEffect, plan: MetricPlan) -> tuple[str, ...]:
+    """Means, lift, its interval, and the p-value."""
     means = " → ".join(
         "–" if mean is None else f"{mean * plan.scale:.5g}" for mean in (effect.means.control, effect.means.treatment)
     )
@@ -64,10 +88,9 @@ def _row(effect: Effect, plan: MetricPlan) -> tuple[str, ...]:
         if relative.lower is not None
         else relative.reason or ""
     )
-    where = f"{effect.segment.dimension} = {effect.segment.value}" if effect.segment else effect.role
     lift = "–" if relative.estimate is None else percent(relative.estimate)
     p = "" if effect.p_value is None else "p < 0.001" if effect.p_value < 0.001 else f"p = {effect.p_value:.3f}"
-    return plan.name, effect.arm, where, f"{means} {plan.unit}".rstrip(), lift, fits, p, READINGS[effect.reading]
+    return f"{means} {plan.unit}".rstrip(), lift, fits, p
 
 
 def table(rows: list[tuple[str, ...]]) -> list[str]:

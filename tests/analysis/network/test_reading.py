@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 import analysis
 import holdout
 from analysis.collect import collect
+from analysis.report import as_text
 from store import Workspace
 from tests.benchmarks._networks import World
 
@@ -66,6 +67,7 @@ def test_a_readout_by_unit_estimates_spillover_and_warns(much_passed_on):
     assert check.verdict == "warn" and "randomise by community" in check.reason
     assert any("spillover" in note.lower() for note in readout.decision.notes)
     assert analysis.Readout.from_json(readout.to_json()) == readout
+    assert "Friends, at the last look" in as_text(readout) and "dose untreated" in as_text(readout)
 
 
 def test_communities_are_found_imported_and_read_as_clusters(tmp_path):
