@@ -66,7 +66,7 @@ def _friends(readout: Readout) -> list[str]:
     rows = [
         (plans[e.metric].name, e.arm, e.contrast.replace("_", " "), *_figures(e, plans[e.metric]))
         for e in network.effects
-        if e.metric in plans and e.relative.estimate is not None
+        if e.metric in plans and e.relative.lower is not None
     ]
     title = f"Friends, at the last look ({network.friendships:,} friendships of {network.with_friends:,} units)"
     return ["", title, *table(rows)] if rows else []
