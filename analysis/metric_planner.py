@@ -61,7 +61,8 @@ class MetricPlanner:
             reason = "the past has no value, or the value 0, so that there is no lift to plan for"
         elif not deviation > 0:
             reason = "nothing varies in the past, or too few units say anything"
-        skew = skewness(metric, planner.past)
+        # What is averaged over clusters is no unit's value.
+        skew = None if planner.experiment.cluster else skewness(metric, planner.past)
         enough = None if skew is None or metric.binary else math.ceil(UNITS_PER_SQUARED_SKEWNESS * skew**2)
         curve = () if reason else tuple(map(self._reach, planner.weeks))
         answers = () if reason else tuple(self._answer(kind, curve) for kind in planner.inferences())

@@ -167,6 +167,18 @@ def test_a_table_without_time_is_planned_in_units(tmp_path):
     assert Plan.from_json(made.to_json()) == made and "2,000 planned units" in as_text(made)
 
 
+def test_clusters_are_the_units_and_their_design_effect_multiplies(tmp_path):
+    rng, shops, size = np.random.default_rng(6), 400, 10
+    values = 20 + rng.normal(0, 1, (shops, 1)) + rng.normal(0, 2, (shops, size))
+    rows = "".join(f"{s}_{u},{s},{values[s, u]:.6f}\n" for s in range(shops) for u in range(size))
+    metric = 'id = "y"\nkind = "mean"\nvalue = "y"'
+    by_shop = plan(a_table(tmp_path, f"unit,shop,y\n{rows}", metric, planned_units="300", cluster='"shop"')).metrics[0]
+    by_unit = plan(a_table(tmp_path, f"unit,shop,y\n{rows}", metric, planned_units="3000")).metrics[0]
+    effect = size * values.mean(axis=1).var(ddof=1) / values.var(ddof=1)
+    assert effect > 2 and size * (by_shop.deviation / by_unit.deviation) ** 2 == pytest.approx(effect, rel=1e-3)
+    assert by_shop.answers[0].lift / by_unit.answers[0].lift == pytest.approx(np.sqrt(effect), rel=0.01)
+
+
 def test_a_table_has_no_window(tmp_path):
     experiment = a_table(tmp_path, "unit,y\n1,2\n2,3\n")
     experiment.file.write_text(experiment.file.read_text() + "[plan]\ndays = 7\n")
