@@ -25,7 +25,7 @@ def _quantile_contrast(metric: Quantile, cells: QuantileCells, n: Array, a: int)
 
     Source: Deng, Knoblich and Lu, KDD 2018, section 4 (outer confidence interval of a clustered quantile).
     """
-    few, atom = cells.few(metric.quantile), cells.atom
+    few, atom = cells.few(metric.quantile), cells.atom(metric.quantile)
     value, error = (np.where(few | atom, np.nan, found) for found in (cells.value, cells.standard_error))
     covariance = np.zeros((*n.shape[:-1], 2, 2))
     covariance[..., 0, 0], covariance[..., 1, 1] = (np.square(error[..., k]) for k in (0, a))

@@ -11,8 +11,9 @@ from analysis.metrics.metric import Array
 
 # The order statistics at nu ± Z x (error of the share) give the standard error: those of a 95 % interval.
 Z = 1.959963984540054
-# A value that more of the rows share than this makes the quantile jump, and no standard error describes jumps.
-ATOM = 0.05
+# Of the rows on the thinner side of the quantile, the share that may have one value: with more it can only jump. In
+# small samples that is a pair of rows, so there they may be as many as the quantile's place is uncertain by.
+ATOM = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class QuantileCells:
     """Sample quantiles, shape (looks, segments, arms) each; nan where a cell has no rows.
 
     Attributes:
-        value: sample quantile, interpolated between neighbouring rows.
+        value: sample quantile, interpolated between neighbouring rows; rows with one value all stand in their middle.
         standard_error: of `value`, from the order statistics beside it.
         share_error: standard error of the share of rows at or below `value`, clustered by unit; nan with one unit.
         ties: of the values at the quantile and at both ends of its 95 % interval, the largest share of the rows that
@@ -42,7 +43,7 @@ class QuantileCells:
         """
         return np.asarray(~(2 * self.share_error < min(quantile, 1 - quantile)))
 
-    @property
-    def atom(self) -> NDArray[np.bool_]:
+    def atom(self, quantile: float) -> NDArray[np.bool_]:
         """Cells in which so many rows share one value at the quantile that it can only jump."""
-        return np.asarray((self.ties > np.minimum(ATOM, Z * self.share_error)) | (self.standard_error == 0))
+        most = np.maximum(ATOM * min(quantile, 1 - quantile), self.share_error)
+        return np.asarray((self.ties > most) | (self.standard_error == 0))

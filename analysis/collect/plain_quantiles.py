@@ -39,7 +39,9 @@ def _cell(nu: float, unit: Any, value: Array, alone: bool) -> tuple[float, ...]:
     n = len(value)
     if n == 0:
         return np.nan, np.nan, np.nan, np.nan, 0.0, 0.0
-    estimate = float(np.quantile(value, nu))
+    distinct, alike = np.unique(value, return_counts=True)
+    middle = np.cumsum(alike) - (alike + 1) / 2
+    estimate = float(np.interp(nu * (n - 1), middle, distinct))
     names = sorted(set(unit))
     below = [float((value[unit == name] <= estimate).sum()) for name in names]
     each = [float((unit == name).sum()) for name in names]
@@ -49,13 +51,11 @@ def _cell(nu: float, unit: Any, value: Array, alone: bool) -> tuple[float, ...]:
     elif len(names) > 1:
         gaps = np.array(below) - np.array(each) * sum(below) / n
         share_error = float((gaps.var(ddof=1) * len(names)) ** 0.5 / n)
-    places = np.clip([nu - Z * share_error, nu, nu + Z * share_error], 0, 1)
     if np.isnan(share_error):
         return estimate, np.nan, np.nan, np.nan, float(n), float(len(names))
-    low, high = np.quantile(value, places[[0, 2]])
-    ordered = np.sort(value)
-    near = [ordered[int(np.floor(p * (n - 1)))] for p in places[:2]]
-    near += [ordered[min(int(np.floor(p * (n - 1))) + 1, n - 1)] for p in places[1:]]
-    alike = max(int((value == v).sum()) for v in near)
-    ties = alike / n if alike > 1 else 0.0
+    places = np.clip([nu - Z * share_error, nu, nu + Z * share_error], 0, 1) * (n - 1)
+    low, _, high = np.interp(places, middle, distinct)
+    blocks = [int(np.searchsorted(middle, place, "right")) - 1 for place in places]
+    near = [int(alike[np.clip(k, 0, len(alike) - 1)]) for block in blocks for k in (block, block + 1)]
+    ties = max(near) / n if max(near) > 1 else 0.0
     return estimate, float(high - low) / (2 * Z), share_error, ties, float(n), float(len(names))

@@ -114,27 +114,39 @@ class _Ladder:
 
         Source: Deng, Knoblich and Lu, KDD 2018, section 4; Yao, Li and Lu, arXiv 2401.14549.
         """
-        value, *neighbours = self._at(np.full(len(n), nu), kept, start, n)
+        value, alike = self._at(np.full(len(n), nu), kept, start, n)
         if self.alone:
             share_error = np.where(n > 0, np.sqrt(nu * (1 - nu) / n), np.nan)
         else:
             share_error = self._clustered(self._rows_to(value, "right", kept) - start, kept, start, n, each, units)
-        (low, first, _), (high, _, last) = (self._at(nu + side * Z * share_error, kept, start, n) for side in (-1, 1))
-        there = (*neighbours, first, last)
-        alike = np.max([self._rows_to(v, "right", kept) - self._rows_to(v, "left", kept) for v in there], axis=0)
-        found = (high - low) / (2 * Z), np.where(alike > 1, alike, 0) / n
+        (low, first), (high, last) = (self._at(nu + side * Z * share_error, kept, start, n) for side in (-1, 1))
+        ties = np.max([alike, first, last], axis=0)
+        found = (high - low) / (2 * Z), np.where(ties > 1, ties, 0) / n
         error, ties = (np.where(np.isnan(share_error), np.nan, number) for number in found)
         return np.stack([value, error, share_error, ties, n.astype(float), units])
 
-    def _at(self, share: Array, kept: Ints, start: Ints, n: Ints) -> tuple[Array, Array, Array]:
-        """Each group's sample quantile at its share, interpolated, and the values of the rows on both sides of it."""
-        place = np.clip(np.nan_to_num(share), 0, 1) * np.maximum(n - 1, 0)
-        low = np.floor(place).astype(np.int64)
+    def _at(self, share: Array, kept: Ints, start: Ints, n: Ints) -> tuple[Array, Ints]:
+        """Each group's sample quantile at its share, and how many rows are alike on one side of it.
+
+        Interpolated between the rows below and above, of which those with one value all stand in their middle.
+        Source: Ma, Genton and Parzen, Ann. Inst. Stat. Math. 2011 (mid-distribution), so that ties do not make it jump.
+        """
         if not len(kept):
-            return (np.full(len(n), np.nan),) * 3
-        rows = [self.value[kept[np.minimum(start + step, len(kept) - 1)]] for step in (low, np.minimum(low + 1, n - 1))]
-        below, above = (np.where(n > 0, row, np.nan) for row in rows)
-        return below + (place - low) * (above - below), below, above
+            return np.full(len(n), np.nan), n
+        place = np.clip(np.nan_to_num(share), 0, 1) * np.maximum(n - 1, 0)
+        value, low, high = self._alike(np.floor(place), kept, start)
+        up = place >= (low + high) / 2
+        other, other_low, other_high = self._alike(np.clip(np.where(up, high + 1, low - 1), 0, n - 1), kept, start)
+        middle, other_middle = (low + high) / 2, (other_low + other_high) / 2
+        slope = np.where(middle == other_middle, 0.0, (other - value) / (other_middle - middle))
+        alike = np.maximum(high - low, other_high - other_low) + 1
+        return np.where(n > 0, value + (place - middle) * slope, np.nan), alike
+
+    def _alike(self, row: Array, kept: Ints, start: Ints) -> tuple[Array, Ints, Ints]:
+        """The value of each group's row (0 its first), and its first and last row with that value."""
+        value = self.value[kept[np.clip(start + row.astype(np.int64), 0, len(kept) - 1)]]
+        low, high = (self._rows_to(value, side, kept) - start for side in ("left", "right"))
+        return value, low, high - 1
 
     def _rows_to(self, value: Array, side: Any, kept: Ints) -> Ints:
         """Place, among the kept rows, up to which the rows of each group are at most ("left": below) its value."""

@@ -64,6 +64,17 @@ def effect_of(share: float, arms: list[np.ndarray]) -> Effect:
     return read_collected(an_experiment(metric), collected).looks[0].effects[0]
 
 
+def test_intervals_of_rows_in_whole_numbers_hold() -> None:
+    rng, runs, missed = np.random.default_rng(28), 1_000, 0
+    for _ in range(runs):
+        # Of the rows 2.7 % share the value at the median: left as they are, 9 % would be false alarms.
+        arms = [np.round(rng.normal(50, 15, (1, 1_000))) for _ in range(2)]
+        cells = quantiles_of(a_quantile(0.5), arms)["y"]
+        assert not (cells.few(0.5) | cells.atom(0.5)).any()
+        missed += abs(np.diff(cells.value.ravel()).item()) > 1.96 * np.sqrt(np.square(cells.standard_error).sum())
+    assert stats.binomtest(missed, runs, 0.05).pvalue > 0.001
+
+
 def test_a_quantile_on_a_value_that_many_rows_share_is_refused_and_not_zero() -> None:
     rng = np.random.default_rng(23)
     mostly_zero = [np.where(rng.random((1, 4_000)) < 0.6, 0.0, rng.lognormal(3, 1, (1, 4_000))) for _ in range(2)]
