@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 import analysis
 import holdout
 from analysis.collect import collect
+from analysis.network.people import communities_of
 from analysis.report import as_text
 from store import Workspace
 from tests.benchmarks._networks import World
@@ -90,6 +91,11 @@ def test_communities_are_found_imported_and_read_as_clusters(tmp_path):
     found = collect(by_unit, workspace).neighbours.community
     assert len(np.unique(np.stack([found[here], world.community[here]]), axis=1).T) == world.community.max() + 1
     assert (found == found[7]).sum() == 1
+
+
+def test_without_friendships_there_are_no_communities_to_find(tmp_path):
+    with pytest.raises(analysis.SourceError, match="table friendships is empty"):
+        communities_of(Workspace.create(tmp_path / "empty"), 200)
 
 
 def test_a_readout_by_community_gives_the_total_effect_and_no_warning(tmp_path):
