@@ -70,6 +70,8 @@ class CredibleEstimates:
 
     def _estimate(self, belief: bayes.Posterior, cell: Cell) -> Estimate:
         if not np.isfinite(belief.mean[cell]):
-            return Estimate(None, None, None, None, "the control value is 0, or an arm has too few units that differ")
+            refused = self.contrast.refused[cell] if self.contrast.refused is not None else None
+            reason = refused or "the control value is 0, or an arm has too few units that differ"
+            return Estimate(None, None, None, None, str(reason))
         lower, upper = belief.interval(self.alpha)
         return Estimate(number(belief.mean[cell]), number(belief.sd[cell]), number(lower[cell]), number(upper[cell]))
