@@ -200,15 +200,11 @@ def _time(text: str | None) -> datetime:
 @app.command()
 def recompute(look: int, workspace: WorkspaceOption = Path(".")) -> None:
     """Read the experiment of a saved LOOK again, on the facts as they were, and say whether anything differs."""
-    import tomllib
-
     import analysis
-    from analysis.experiment import parse_experiment
 
     opened = _open(workspace)
     saved = opened.registry.look(look)
-    definition = opened.registry.experiment(saved.experiment_id).definition
-    experiment = parse_experiment(tomllib.loads(definition), opened.experiments / f"{saved.experiment_id}.toml")
+    experiment = _registered(opened, saved.experiment_id)
     again = analysis.read(experiment, opened.at(saved.lake_versions), now=saved.taken_at)
     same = again == analysis.Readout.from_json(saved.readout or "", opened.registry.segment_history(look))
     said = (
@@ -219,6 +215,51 @@ def recompute(look: int, workspace: WorkspaceOption = Path(".")) -> None:
     typer.echo(f"Look {look} of {saved.experiment_id}, taken {saved.taken_at:%d %b %Y %H:%M} UTC: {said}")
     if not same:
         raise typer.Exit(1)
+
+
+def _registered(workspace: Workspace, id: str) -> Experiment:
+    """An experiment as the registry has it."""
+    import tomllib
+
+    from analysis.experiment import parse_experiment
+
+    definition = workspace.registry.experiment(id).definition
+    return parse_experiment(tomllib.loads(definition), workspace.experiments / f"{id}.toml")
+
+
+@app.command()
+def trust(
+    experiment: Annotated[str, typer.Argument(help="Its TOML file, or its id in the workspace.")],
+    runs: Annotated[int, typer.Option(min=1, help="How often the arms are drawn.")] = 1000,
+    json: Annotated[bool, typer.Option("--json", help="Print the whole result as JSON.")] = False,
+    workspace: Annotated[
+        Path | None, typer.Option("--workspace", "-w", help="Needed where the source is the lake, and for an id.")
+    ] = None,
+) -> None:
+    """Count the error rates of EXPERIMENT's readout on its own units before it began, arms drawn again and again."""
+    import numpy as np
+
+    from analysis import load_experiment
+    from analysis.trust import trust as count_errors
+    from analysis.trust.report import as_text
+
+    if experiment.endswith(".toml"):
+        read = load_experiment(experiment)
+        opened = _open(workspace) if workspace else _around(read)
+    else:
+        opened = _open(workspace or Path("."))
+        read = _registered(opened, experiment)
+    versions = opened.lake.versions() if opened else {}
+    found = count_errors(
+        read,
+        opened.at(versions) if opened else None,
+        runs=runs,
+        rng=np.random.default_rng(0),
+        progress=lambda so_far: _progress(f"{so_far.runs:,} of {runs:,} runs"),
+    )
+    if opened and any(known.id == read.id for known in opened.registry.experiments()):
+        opened.registry.save_trust(read.id, found.to_json(), lake_versions=versions)
+    typer.echo(found.to_json(indent=2) if json else as_text(found))
 
 
 @app.command()

@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis.estimates import Estimates, number
 from analysis.metrics.metric import Array
-from analysis.multiplicity import benjamini_hochberg, directional_holm, fcr_alpha
+from analysis.multiplicity import DirectionalHolm, benjamini_hochberg, directional_holm, fcr_alpha
 from analysis.readout import Estimate, Family
 from analysis.series import Series
 
@@ -26,10 +26,15 @@ def families(series: list[Series]) -> dict[int, list[Family]]:
     return found
 
 
+def primary_claims(p: Array, difference: Array, alpha: float) -> DirectionalHolm:
+    """Holm's claims of the primary metrics from p-values (nan where there is none) and differences, shape (..., m)."""
+    # A comparison that cannot be read yet counts: else the family would grow while one looks.
+    return directional_holm(np.nan_to_num(p, nan=1.0), np.nan_to_num(difference), alpha)
+
+
 def _holm(tested: list[Estimates]) -> list[list[Family]]:
     p, alpha = _p_values(tested), tested[0].alpha
-    # A comparison that cannot be read yet counts: else the family would grow while one looks.
-    claims = directional_holm(np.nan_to_num(p, nan=1.0), _differences(tested), alpha)
+    claims = primary_claims(p, _differences(tested), alpha)
     judged = []
     for k, one in enumerate(tested):
         lower, upper = claims.member(k).ends(one.lift_ends)
@@ -55,7 +60,7 @@ def _p_values(tested: list[Estimates]) -> Array:
 
 
 def _differences(tested: list[Estimates]) -> Array:
-    return np.stack([np.nan_to_num(one.difference[:, 0]) for one in tested], axis=-1)
+    return np.stack([one.difference[:, 0] for one in tested], axis=-1)
 
 
 def _members(
