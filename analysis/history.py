@@ -126,7 +126,7 @@ def capped(metric: Metric, past: Past) -> float | None:
 def _one_arm(experiment: Experiment, rows: Rows) -> Rows:
     """A table's rows, all in control."""
     keep = f"* EXCLUDE ({quote(experiment.arm)})" if experiment.arm in rows.types else "*"
-    return _create(rows, "past", f"SELECT {keep}, {_control(experiment)} FROM {quote(rows.name)}")
+    return _create(rows, "VIEW", "past", f"SELECT {keep}, {_control(experiment)} FROM {quote(rows.name)}")
 
 
 def _control(experiment: Experiment) -> str:
@@ -153,7 +153,7 @@ def _exposed(experiment: Experiment, workspace: Workspace | None, files: Files) 
     taken = {unit, experiment.arm, clock, "user_id"}
     known = "".join(f", users.{quote(c)}" for c in users.types if c not in taken) if users else ""
     join = f" LEFT JOIN users ON CAST(first.{quote(unit)} AS VARCHAR) = users.user_id" if known else ""
-    units = _create(events, "past", f"SELECT first.*{known} FROM ({first}) first{join}")
+    units = _create(events, "TABLE", "past", f"SELECT first.*{known} FROM ({first}) first{join}")
     if not files.con.execute("SELECT 1 FROM past LIMIT 1").fetchall():
         traffic = ", ".join(f"{column} = {value}" for column, value in experiment.past.traffic)
         raise SourceError(
@@ -161,13 +161,13 @@ def _exposed(experiment: Experiment, workspace: Workspace | None, files: Files) 
             "change traffic, start or days in [plan]."
         )
     if (events.latest(clock) or 0) >= high:
-        events = _create(events, "past_events", f"SELECT * FROM events WHERE {when} < {high}")
+        events = _create(events, "VIEW", "past_events", f"SELECT * FROM events WHERE {when} < {high}")
     return window, Facts(units, events)
 
 
-def _create(rows: Rows, name: str, select: str) -> Rows:
+def _create(rows: Rows, kind: str, name: str, select: str) -> Rows:
     with translated(rows.label):
-        rows.con.execute(f"CREATE TABLE {name} AS {select}" if name == "past" else f"CREATE VIEW {name} AS {select}")
+        rows.con.execute(f"CREATE {kind} {name} AS {select}")
     columns = rows.con.execute(f"DESCRIBE {name}").fetchall()
     return Rows(rows.con, name, rows.label, {column[0]: column[1] for column in columns})
 
@@ -242,9 +242,8 @@ def _known(experiment: Experiment, rows: Rows) -> tuple[Experiment, tuple[str, .
         for m in experiment.metrics
     )
     one = replace(experiment, shares=MappingProxyType({experiment.control: 1.0}), segments=(), metrics=metrics)
-    return one, (
-        f"The past has no column {', '.join(lost)}: what these covariates save is not counted.",
-    ) if lost else ()
+    note = f"The past has no column {', '.join(lost)}: what these covariates save is not counted."
+    return one, (note,) if lost else ()
 
 
 def _shared(

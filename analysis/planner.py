@@ -71,6 +71,7 @@ class Planner:
         least = min(shares[arm] for arm in experiment.arms[1:])
         self.control_share, self.ratio = shares[control] / sum(shares.values()), least / shares[control]
         self.seen = past.collected.moments.n[:, 0, 0]
+        days = days if past.window else None
         self.planned = experiment.planned_units or int(self.units(days or len(self.seen)))
         self.days = days or next((d for d in self.weeks if self.units(d) >= self.planned), None)
         # The looks that the planned units get where they come later than any plan says.
@@ -134,15 +135,19 @@ class Planner:
         """How an inference other than the Bayesian one concludes after so many days of daily looks."""
         key = kind, days, alpha
         if key not in self.tests:
-            design = self.experiment.group_sequential or DAILY
             if kind == "fixed":
                 self.tests[key] = power.OneLook(alpha)
             elif kind == "confidence_sequence":
                 self.tests[key] = power.confidence_sequence(self.looks(days), alpha)
             else:
-                looks = np.array(design.looks) if design.looks else self.looks(days)
-                self.tests[key] = power.group_sequential(looks, alpha, Spending(design.spending, design.parameter))
+                self.tests[key] = self._design(self.looks(days), alpha)
         return self.tests[key]
+
+    def _design(self, daily: Array, alpha: float) -> power.ManyLooks:
+        """The experiment's group sequential design, or one with daily looks where it has none."""
+        design = self.experiment.group_sequential or DAILY
+        looks = np.array(design.looks) if design.looks else daily
+        return power.group_sequential(looks, alpha, Spending(design.spending, design.parameter))
 
     def _prices(self) -> tuple[Price, ...]:
         """Ways to read the planned units, at the experiment's level."""
@@ -151,10 +156,13 @@ class Planner:
         critical, drift = float(-special.ndtri(alpha / 2)), once.detectable(1.0, self.target)
         naive = power.ManyLooks(tuple(looks.tolist()), (critical,) * len(looks))
         last = power.ManyLooks((1.0,), (critical,))
+        design = self.experiment.group_sequential
+        own = {"group sequential, as planned": self._design(looks, alpha)} if design and design != DAILY else {}
         rules = {
             "fixed, read once": last,
             "group sequential, O'Brien-Fleming": power.group_sequential(looks, alpha, Spending("obrien_fleming")),
             "group sequential, Pocock": power.group_sequential(looks, alpha, Spending("pocock")),
+            **own,
             "confidence sequence": power.confidence_sequence(looks, alpha),
             "fixed, but read every day": naive,
         }

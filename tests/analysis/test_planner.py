@@ -101,6 +101,15 @@ def test_more_units_and_more_days_detect_less_and_peeking_costs(shop):
     assert all(price.false_positives <= 0.0501 for price in made.price if price.valid)
 
 
+def test_a_design_with_its_own_looks_is_priced_as_planned(tmp_path):
+    experiment = a_log_of(tmp_path, a_shop(days=7), planned_units="1400", inference='"group_sequential"')
+    assert len(plan(experiment).price) == 5
+    file = experiment.file
+    file.write_text(file.read_text() + '[group_sequential]\nspending = "kim_demets"\nlooks = [0.5, 1.0]\n')
+    own = next(price for price in plan(load_experiment(file)).price if "as planned" in price.rule)
+    assert own.looks == 2 and own.false_positives == pytest.approx(0.05, abs=1e-9) and 1 < own.needed_units < 1.1
+
+
 def test_primary_comparisons_share_the_level(tmp_path):
     rows, second = a_shop(days=7), SPEND.replace('"spend"', '"again"')
     one = a_log_of(tmp_path, rows, SPEND, planned_units="1000", alpha="0.04")
