@@ -139,7 +139,7 @@ def _refresh_one(workspace: Workspace, file: Path, by_id: dict[str, Path]) -> st
     if by_id.setdefault(experiment.id, file) != file:
         raise experiment.error("experiment", "id", f"{experiment.id!r} is also the id of {by_id[experiment.id].name}.")
     versions = workspace.lake.versions()
-    result = analysis.read(experiment, workspace.at(versions), now=now)
+    result = analysis.read(experiment, workspace.at(versions), now=now, sensitivity=True)
     text, verdict = file.read_text(encoding="utf-8"), result.decision.verdict
     _warn_of_moved_units(workspace, experiment, text, now)
     workspace.registry.save_experiment(text, id=experiment.id, name=experiment.name, owner=experiment.owner)
@@ -205,7 +205,7 @@ def recompute(look: int, workspace: WorkspaceOption = Path(".")) -> None:
     opened = _open(workspace)
     saved = opened.registry.look(look)
     experiment = _registered(opened, saved.experiment_id)
-    again = analysis.read(experiment, opened.at(saved.lake_versions), now=saved.taken_at)
+    again = analysis.read(experiment, opened.at(saved.lake_versions), now=saved.taken_at, sensitivity=True)
     same = again == analysis.Readout.from_json(saved.readout or "", opened.registry.segment_history(look))
     said = (
         "the same readout, to the last digit."

@@ -67,21 +67,15 @@ def decide(experiment: Experiment, collected: Collected, looks: tuple[Look, ...]
 
     It rests on the last look; with a fixed horizon on the first look that holds the planned units.
     """
-    k = _deciding_look(experiment, collected)
+    k, hold, waiting = circumstances(experiment, collected)
     checks = dict.fromkeys((*looks[k].checks, *looks[-1].checks))
     failed = [check for check in checks if check.verdict == "fail"]
     if failed:
         reasons = tuple(f"{_title(check.name)}: {check.reason}." for check in failed)
         arms = tuple(ArmDecision(arm, "blocked", reasons) for arm in experiment.arms[1:])
         return Decision("blocked", reasons, arms, RULE, len(looks) - 1, changes=mend(failed))
-    waiting, notes = _units_to_come(experiment, collected, k), _notes(experiment, looks, k)
-    hold = _windows_to_end(experiment, collected, k)
-    if hold is None and waiting and experiment.inference == "fixed":
-        hold = f"A fixed horizon is read once, when all is in: {waiting}"
-    if hold is None and k < 0:
-        hold = f"No analysis of this group sequential design is due yet: {waiting}"
-    k = k % len(looks)
-    arms = tuple(_decide_arm(experiment, looks[k], arm, hold, waiting) for arm in experiment.arms[1:])
+    notes = _notes(experiment, looks, k)
+    arms = tuple(decide_arm(experiment, looks[k], arm, hold, waiting) for arm in experiment.arms[1:])
     best = min(arms, key=lambda decision: URGENCY.index(decision.verdict))
     several = len(arms) > 1
     reasons = tuple(
@@ -89,6 +83,17 @@ def decide(experiment: Experiment, collected: Collected, looks: tuple[Look, ...]
     )
     changes = what_would_change(experiment, looks[k], best.arm, best.verdict)
     return Decision(best.verdict, reasons + notes, arms, RULE, k, notes, changes)
+
+
+def circumstances(experiment: Experiment, collected: Collected) -> tuple[int, str | None, str | None]:
+    """What a call depends on beside the effects: its look, what forbids any yet, and that more units are to come."""
+    k = _deciding_look(experiment, collected)
+    waiting, hold = _units_to_come(experiment, collected, k), _windows_to_end(experiment, collected, k)
+    if hold is None and waiting and experiment.inference == "fixed":
+        hold = f"A fixed horizon is read once, when all is in: {waiting}"
+    if hold is None and k < 0:
+        hold = f"No analysis of this group sequential design is due yet: {waiting}"
+    return k % len(collected.looks), hold, waiting
 
 
 def _deciding_look(experiment: Experiment, collected: Collected) -> int:
@@ -146,7 +151,7 @@ def _title(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
-def _decide_arm(experiment: Experiment, look: Look, arm: str, hold: str | None, waiting: str | None) -> ArmDecision:
+def decide_arm(experiment: Experiment, look: Look, arm: str, hold: str | None, waiting: str | None) -> ArmDecision:
     """The call for one arm: `hold` forbids any yet, `waiting` says that an open question may still close."""
     effects = {effect.metric: effect for effect in look.effects if effect.arm == arm and effect.segment is None}
     by_role = {

@@ -155,17 +155,13 @@ def _covariates(table: Reader, cls: type[Metric], outcome: Quantity, events: boo
         if days is None:
             raise table.error("covariates", "has no window_days; write { window_days = 14 }.")
         return (
-            Quantity(*(_before(variable, days) for variable in outcome.variables if variable.aggregation != "unit")),
+            Quantity(*(variable.before(days) for variable in outcome.variables if variable.aggregation != "unit")),
         )
     covariates = tuple(_covariate(table, entry, what) for entry in given)
     for covariate in covariates:
         if {v.value for v in covariate.variables} & {v.value for v in outcome.variables if v.aggregation is None}:
             raise table.error("covariates", f"holds {covariate.numerator.value!r}, which is the outcome itself.")
     return covariates
-
-
-def _before(variable: Variable, days: float) -> Variable:
-    return Variable(variable.value, variable.aggregation, variable.where, days, pre=True, cap=variable.cap)
 
 
 def _covariate(table: Reader, entry: Any, what: str) -> Quantity:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -40,30 +41,33 @@ if TYPE_CHECKING:
     from store import Workspace
 
 
-def read(experiment: Experiment, workspace: Workspace | None = None, *, now: datetime | None = None) -> Readout:
+def read(
+    experiment: Experiment,
+    workspace: Workspace | None = None,
+    *,
+    now: datetime | None = None,
+    sensitivity: bool = False,
+) -> Readout:
     """The readout of an experiment from its facts, at every look.
 
     `workspace` is needed where the source is the lake. `now` is when the facts should be fresh; without it they
-    are judged against the last exposure.
+    are judged against the last exposure. `sensitivity` fills the readout's `variations`, by further scans.
     """
     from analysis.collect import collect
+    from analysis.sensitivity import variations
 
-    return read_collected(experiment, collect(experiment, workspace), now=now)
+    collected = collect(experiment, workspace)
+    readout = read_collected(experiment, collected, now=now)
+    if not sensitivity:
+        return readout
+    return replace(readout, variations=variations(experiment, collected, readout.decision, workspace))
 
 
 def read_collected(experiment: Experiment, collected: Collected, *, now: datetime | None = None) -> Readout:
     """The readout from what one scan returned; arithmetic on Moments only."""
     rules = Rules(experiment, collected)
-    series = [
-        Series(experiment, collected, metric, a, rules)
-        for metric in experiment.metrics
-        for a in range(1, len(experiment.arms))
-    ]
-    judged = families(series)
-    looks: list[list[Effect]] = [[] for _ in collected.looks]
-    for place, one in enumerate(series):
-        for k, effects in enumerate(_effects(collected, one, judged.get(place))):
-            looks[k].extend(effects)
+    series = every_series(experiment, collected, rules)
+    looks = effects(collected, series)
     network = read_network(experiment, collected, rules)
     checks = run_checks(experiment, collected, rules, now, network)
     units = collected.moments.n[:, 0, :]
@@ -83,6 +87,22 @@ def read_collected(experiment: Experiment, collected: Collected, *, now: datetim
     costs = tuple(clustering(metric, collected) for metric in additive) if experiment.cluster else ()
     decision = decide(experiment, collected, done)
     return Readout(experiment.id, _design(experiment), done, decision, clusters=costs, network=network)
+
+
+def every_series(experiment: Experiment, collected: Collected, rules: Rules) -> list[Series]:
+    """Each metric in each treatment arm."""
+    arms = range(1, len(experiment.arms))
+    return [Series(experiment, collected, metric, a, rules) for metric in experiment.metrics for a in arms]
+
+
+def effects(collected: Collected, series: list[Series]) -> list[list[Effect]]:
+    """The effects of all series together, look by look."""
+    judged = families(series)
+    looks: list[list[Effect]] = [[] for _ in collected.looks]
+    for place, one in enumerate(series):
+        for k, found in enumerate(_effects(collected, one, judged.get(place))):
+            looks[k].extend(found)
+    return looks
 
 
 def _by_arm(collected: Collected, counts: Array) -> dict[str, int]:

@@ -185,9 +185,10 @@ class Interaction:
 
 @dataclass(frozen=True, slots=True)
 class Variation:
-    """The lift at the deciding look had one choice of the analysis been another.
+    """The lift at the deciding look had one choice of the analysis been another, for every metric that it touches.
 
-    `name` is the choice, such as "uncapped" or "crossovers kept"; `choice` groups the alternatives of one question.
+    `choice` is the question ("cap") and `name` this answer to it, such as "no cap" or "half the window"; the effect
+    itself is the plan's own. `call` is what the rule says of the arm then; None where the facts do not allow the choice.
     """
 
     metric: str
@@ -196,6 +197,7 @@ class Variation:
     name: str
     relative: Estimate
     reading: Reading
+    call: Call | None
 
 
 @dataclass(frozen=True, slots=True)

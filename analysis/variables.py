@@ -50,6 +50,10 @@ class Variable:
             return None
         return replace(self, days=self.cap.days, pre=True, cap=None)
 
+    def before(self, days: float) -> "Variable":
+        """The same in the `days` before first exposure."""
+        return replace(self, days=days, pre=True, start=0.0, complete=False)
+
     @property
     def name(self) -> str:
         """A short unique label, such as `sum(revenue)` or `count(is_order=1) 14 days before`."""
