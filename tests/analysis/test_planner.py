@@ -176,6 +176,19 @@ def test_a_table_without_time_is_planned_in_units(tmp_path):
     assert Plan.from_json(made.to_json()) == made and "2,000 planned units" in as_text(made)
 
 
+def test_retention_is_planned_from_units_whose_window_has_ended(tmp_path):
+    rows = [
+        *a_shop(days=28),
+        *((f"u{k}", MONDAY + timedelta(days=k // 200 + 9), "back", 0.0) for k in range(0, 5600, 2)),
+    ]
+    metric = 'id = "back"\nkind = "retention"\nwindow_days = [7, 14]\nwhere = { kind = "back" }'
+    experiment = a_log_of(tmp_path, rows, metric, planned_units="1400")
+    experiment.file.write_text(experiment.file.read_text() + "[plan]\ndays = 28\nstart = 2026-03-02\n")
+    (forecast,) = plan(load_experiment(experiment.file)).metrics
+    assert forecast.value == pytest.approx(0.5) and forecast.deviation == pytest.approx(0.5, rel=1e-3)
+    assert forecast.answers[0].lift == pytest.approx(2.8015818 * 1.0 * np.sqrt(2 / 700), rel=0.01)
+
+
 def test_clusters_are_the_units_and_their_design_effect_multiplies(tmp_path):
     rng, shops, size = np.random.default_rng(6), 400, 10
     values = 20 + rng.normal(0, 1, (shops, 1)) + rng.normal(0, 2, (shops, size))
