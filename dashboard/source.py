@@ -1,13 +1,20 @@
 """Where pages get their values: the workspace, its experiments and its stored readouts, each parsed once."""
 
 import os
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
 
 import streamlit as st
 
+from analysis.crossings import crossings
+from analysis.errors import ExperimentError
+from analysis.experiment import Experiment, load_experiment
+from analysis.pace import days_left
 from analysis.readout import Readout
+from analysis.trust import Trust
 from dashboard.parts import picks
+from dashboard.parts.summary import Glance
 from store import Workspace
 from store.registry import ExperimentRecord
 
@@ -19,6 +26,15 @@ class Saved:
     look_id: int
     taken_at: datetime
     readout: Readout
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """An experiment file of the workspace; one that cannot be read has an error."""
+
+    path: Path
+    experiment: Experiment | None
+    error: str = ""
 
 
 def workspace() -> Workspace:
@@ -41,6 +57,19 @@ def latest(experiment_id: str) -> Saved | None:
     return saved(experiment_id, looks[0].id) if looks else None
 
 
+def glance(experiment_id: str, end: date | None = None) -> Glance | None:
+    """The newest readout of an experiment in short; None before its first look. `end` is the experiment's."""
+    here = workspace()
+    looks = here.registry.looks(experiment_id)
+    return _glance(str(here.path), looks[0].id, end) if looks else None
+
+
+def files() -> list[File]:
+    """The experiment files of the workspace, by name; one that did not change is not read again."""
+    found = sorted(workspace().experiments.glob("*.toml"))
+    return [_file(str(path), path.stat().st_mtime_ns) for path in found]
+
+
 def saved(experiment_id: str, look_id: int) -> Saved | None:
     """One stored readout; None where this experiment has no such look."""
     here = workspace()
@@ -54,6 +83,12 @@ def _open(path: str) -> Workspace:
     return Workspace.open(path)
 
 
+def trust(experiment_id: str) -> Trust | None:
+    """The newest proof of an experiment's error rates; None where nobody has made one."""
+    found = workspace().registry.latest_trust(experiment_id)
+    return Trust.from_json(found.result) if found else None
+
+
 def whole(look_id: int) -> Readout:
     """The readout of a look with the segments of its earlier looks, which a page does not need."""
     registry = workspace().registry
@@ -65,3 +100,21 @@ def _parse(path: str, experiment_id: str, look_id: int) -> Saved:
     """A saved look never changes, so it is parsed once for all visitors."""
     record = _open(path).registry.look(look_id)
     return Saved(look_id, record.taken_at, picks.until_decided(Readout.from_json(record.readout or "")))
+
+
+@st.cache_resource(show_spinner=False, max_entries=10_000)
+def _glance(path: str, look_id: int, end: date | None) -> Glance:
+    """Small, so that a list of many experiments opens each of their readouts once only."""
+    whole = Readout.from_json(_open(path).registry.look(look_id).readout or "")
+    shown = picks.until_decided(whole)
+    ends = tuple(look.without_segments() for look in shown.looks[:1] + shown.looks[1:][-1:])
+    short = replace(shown, looks=ends, decision=replace(shown.decision, look=-1))
+    return Glance(short, crossings(whole), days_left(whole, end))
+
+
+@st.cache_resource(show_spinner=False, max_entries=10_000)
+def _file(path: str, changed: int) -> File:
+    try:
+        return File(Path(path), load_experiment(path))
+    except ExperimentError as error:
+        return File(Path(path), None, str(error))

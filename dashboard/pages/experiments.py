@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from analysis.readout import Readout
-from dashboard import source
-from dashboard.parts import summary
+from analysis.crossings import count as count_crossings
+from dashboard import asked, source
+from dashboard.parts import peeking, summary, words
 from dashboard.parts.element import show
-from dashboard.parts.words import count
+from dashboard.parts.summary import Row
 from store import StoreError
 
 TITLE = "Experiments"
@@ -14,43 +14,80 @@ ICON = ""
 GROUP = ""
 ORDER = 10
 HOME = True
+ANY_STATUS, ANYBODY, NOBODY = "Any status", "Any owner", "No owner"
 
 
 def page() -> None:
     """Draws the list, or says what to type to get one."""
+    asked.follow()
     st.title("Experiments", anchor=False)
     try:
-        records = source.experiments()
+        rows, broken = _rows(), [file for file in source.files() if file.error]
     except StoreError as error:
         st.error(f"The workspace cannot be read. {error}")
         return
-    if not records:
+    if broken:
+        st.error(f"{words.count(len(broken), 'experiment file')} cannot be read, and so not be refreshed.")
+        show(summary.broken([(file.path.name, file.error) for file in broken]), key="broken")
+    if not rows:
         here = source.workspace()
         st.write(
             f"No experiment has been read in this workspace yet. Put its TOML file into {here.experiments}, then run:"
         )
         st.code(f"holdout refresh --workspace {here.path}", language=None)
         return
-    rows = [summary.Row(each.id, each.name, each.owner, _readout(each.id)) for each in records]
     waiting = sum(row.readout is not None and row.readout.decision.verdict != "keep_running" for row in rows)
-    st.caption(f"{count(len(rows), 'experiment')}, {waiting} waiting for somebody. The most urgent come first.")
-    show(summary.table(rows), key="list", open=_open)
+    st.caption(f"{words.count(len(rows), 'experiment')}, {waiting} waiting for somebody. The most urgent come first.")
+    if chosen := _filtered(rows):
+        show(summary.table(chosen), key="list", open=asked.lead("pages/readout.py", "exp", {}))
+    else:
+        st.write("No experiment is like that. Change what is asked for above.")
+    _peeking(rows)
 
 
-def _readout(experiment_id: str) -> Readout | None:
-    latest = source.latest(experiment_id)
-    return latest.readout if latest else None
+def _rows() -> list[Row]:
+    """Every registered experiment, and those whose file nobody has refreshed yet."""
+    standing = {made.experiment_id: made for made in reversed(source.workspace().registry.decisions())}
+    stated = {file.experiment.id: file.experiment for file in source.files() if file.experiment}
+    rows = []
+    for each in source.experiments():
+        seen = source.glance(each.id, stated[each.id].end if each.id in stated else None)
+        rows.append(Row(each.id, each.name, each.owner, seen, standing.get(each.id)))
+    known = {row.id for row in rows}
+    return rows + [Row(each.id, each.name, each.owner) for each in stated.values() if each.id not in known]
 
 
-def _open(experiment_id: str) -> None:
-    st.session_state["opening"] = experiment_id
+def _filtered(rows: list[Row]) -> list[Row]:
+    """The rows that the reader asks for; what is asked is in the address."""
+    with st.container(horizontal=True):
+        text = st.text_input(
+            "Find", key="find", bind="query-params", placeholder="Find by name", label_visibility="collapsed", width=240
+        )
+        statuses = [ANY_STATUS, *dict.fromkeys(row.status for row in rows)]
+        status = _choice("Status", statuses, "status")
+        named = sorted({row.owner for row in rows if row.owner})
+        owners = [ANYBODY, *named, *([NOBODY] if any(not row.owner for row in rows) else [])]
+        owner = _choice("Owner", owners, "owner")
+    return [
+        row
+        for row in rows
+        if text.strip().lower() in f"{row.name} {row.id} {row.owner or ''}".lower()
+        and status in (ANY_STATUS, row.status)
+        and owner in (ANYBODY, row.owner or NOBODY)
+    ]
 
 
-def _follow() -> None:
-    """A callback may not change the page, so the click is followed on the run after it."""
-    if opening := st.session_state.pop("opening", None):
-        st.switch_page("pages/readout.py", query_params={"exp": opening})
+def _choice(label: str, options: list[str], key: str) -> str:
+    return st.selectbox(label, options, key=key, bind="query-params", label_visibility="collapsed", width=200)
 
 
-_follow()
+def _peeking(rows: list[Row]) -> None:
+    """Over the whole workspace, whatever the filters say."""
+    counts = count_crossings(crossing for row in rows if row.glance for crossing in row.glance.crossings)
+    if said := peeking.sentence(counts):
+        st.header("What peeking would have claimed", anchor="peeking")
+        st.write(said)
+        show(peeking.table(counts), key="peeking")
+
+
 page()

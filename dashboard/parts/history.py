@@ -42,7 +42,7 @@ def decided(records: Sequence[DecisionRecord], look_id: int) -> str:
     replaces = f" It replaces {words.count(earlier, 'earlier decision')}." if earlier else ""
     override = " A health check had failed; that was overridden." if standing.override else ""
     return (
-        f'<p class="decided">{html.marked(words.CALLS[_call(standing.verdict)])} <b>decided</b> by '
+        f'<p class="decided">{html.marked(word(standing.verdict))} <b>decided</b> by '
         f"{html.text(standing.decided_by)} on {numbers.day(standing.decided_at)}, on {on}: "
         f"“{html.text(standing.reason)}”{override}{replaces}</p>"
     )
@@ -72,7 +72,7 @@ def _diff(old: str, new: str) -> str:
 
 
 def _decision(made: DecisionRecord) -> str:
-    advised = words.CALLS[_call(made.recommended)].text
+    advised = word(made.recommended).text
     said = [
         f"“{html.text(made.reason)}” {html.text(made.decided_by)}, on look {made.look_id}, which said “{advised}”.",
         "A failed health check was overridden." if made.override else "",
@@ -92,8 +92,13 @@ def _call(verdict: str) -> Call:
     return next((call for call in words.CALLS if call == verdict), "review")
 
 
+def word(verdict: str) -> words.Word:
+    """A verdict from the registry as icon, word and tone."""
+    return words.CALLS[_call(verdict)]
+
+
 def _verdict(verdict: str) -> str:
-    return html.marked(words.CALLS[_call(verdict)])
+    return html.marked(word(verdict))
 
 
 def _entry(when: str, what: str, more: str) -> str:

@@ -2,25 +2,47 @@
 
 from dataclasses import dataclass
 
+from analysis.crossings import Crossing
 from analysis.readout import Call, Effect, MetricPlan, Readout
-from dashboard.parts import axis, html, numbers, picks, words
+from dashboard.parts import axis, history, html, numbers, picks, words
 from dashboard.parts.words import Word
+from store.registry import DecisionRecord
 
+NO_LOOK = "No look yet"
 URGENCY: tuple[Call, ...] = ("blocked", "ship", "stop", "review", "keep_running")
 
 
 @dataclass(frozen=True, slots=True)
+class Glance:
+    """What a list needs of an experiment's latest look: its first and last analysis, without segments."""
+
+    readout: Readout
+    crossings: tuple[Crossing, ...]
+    days_left: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
-    """An experiment with its latest readout, or without one."""
+    """An experiment with its latest look, or without one, and the decision that stands."""
 
     id: str
     name: str
     owner: str | None
-    readout: Readout | None
+    glance: Glance | None = None
+    decision: DecisionRecord | None = None
+
+    @property
+    def readout(self) -> Readout | None:
+        return self.glance.readout if self.glance else None
+
+    @property
+    def status(self) -> str:
+        """The verdict in the words of the list."""
+        return words.CALLS[self.readout.decision.verdict].text if self.readout else NO_LOOK
 
 
 def table(rows: list[Row]) -> str:
-    """All experiments, those that need somebody first."""
+    """Experiments, those that need somebody first."""
     shown = sorted(rows, key=_urgency)
     effects = [effect for row in shown if (effect := _primary(row)[1]) and not _blocked(row)]
     shared = axis.fit(effect.relative for effect in effects)
@@ -36,6 +58,15 @@ def table(rows: list[Row]) -> str:
     )
 
 
+def broken(files: list[tuple[str, str]]) -> str:
+    """Experiment files that cannot be read, by name, each with what is wrong."""
+    items = (
+        f'<li><div class="who">{html.marked(Word("fail", name, "bad"))}</div><div class="what">{html.text(error)}</div>'
+        for name, error in files
+    )
+    return f'<ul class="ledger">{"</li>".join(items)}</li></ul>'
+
+
 def _row(row: Row, shared: axis.Axis) -> str:
     href = f"readout?exp={html.text(row.id)}"
     under = " · ".join(html.text(part) for part in (row.id, row.owner) if part)
@@ -44,16 +75,28 @@ def _row(row: Row, shared: axis.Axis) -> str:
         f"<small>{under}</small></th>"
     )
     if row.readout is None:
-        return f'<tr>{head}<td colspan="5" class="why">No look yet. Run: holdout refresh</td></tr>'
+        return f'<tr>{head}<td colspan="5" class="why">{NO_LOOK}. Run: holdout refresh</td></tr>'
     plan, effect = _primary(row)
     look = row.readout.looks[-1]
     return (
-        f'<tr>{head}<td class="verdict">{html.marked(_verdict(row.readout))}</td>'
+        f'<tr>{head}<td class="verdict">{html.marked(_verdict(row.readout))}{_decided(row)}</td>'
         f"{_lift(plan, effect, shared, blocked=_blocked(row))}"
         f'<td class="so-far">{html.text(words.progress(look, row.readout.looks, row.readout.design))}'
-        f"<small>{html.text(words.arrived(look, row.readout.design))}</small></td>"
+        f"<small>{html.text(words.arrived(look, row.readout.design))}{_left(row)}</small></td>"
         f'<td class="health">{_health(row.readout)}</td></tr>'
     )
+
+
+def _decided(row: Row) -> str:
+    made = row.decision
+    if made is None:
+        return ""
+    return f"<small>Decided: {html.text(history.word(made.verdict).text)}, {numbers.day(made.decided_at)}</small>"
+
+
+def _left(row: Row) -> str:
+    days = row.glance.days_left if row.glance else None
+    return f", about {words.count(days, 'day')} left" if days else ""
 
 
 def _lift(plan: MetricPlan | None, effect: Effect | None, shared: axis.Axis, *, blocked: bool) -> str:

@@ -1,6 +1,7 @@
 """The pages on a workspace full of samples, and on an empty one."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import dashboard
+from analysis.crossings import count, crossings
+from analysis.readout import Readout
 from dashboard.report.tables import tables
 from store import Workspace
 from tests.dashboard import sample
@@ -46,6 +49,42 @@ def test_the_list_shows_every_experiment(monkeypatch: pytest.MonkeyPatch, filled
     for record in filled.registry.experiments():
         assert f"readout?exp={record.id}" in drawn
     assert "No look yet" in drawn
+
+
+def test_the_list_is_found_by_text_status_and_owner_of_the_address(
+    monkeypatch: pytest.MonkeyPatch, filled: Workspace
+) -> None:
+    for query, found in (
+        ({"find": "OKAFOR", "status": "No look yet"}, ["gift-cards"]),
+        ({"owner": "L. Okafor", "find": "banner"}, ["free-returns"]),
+        ({"owner": "No owner"}, ["mail-subjects"]),
+    ):
+        drawn = html(opened(monkeypatch, filled.path, **query), "list")
+        assert re.findall(r"readout\?exp=([a-z-]+)", drawn) == found
+    assert "No experiment is like that" in opened(monkeypatch, filled.path, find="zebra").markdown[0].value
+
+
+def test_files_that_are_broken_or_new_are_in_the_list(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    here = Workspace.create(tmp_path / "shop")
+    (here.experiments / "broken.toml").write_text("[experiment]\nid = 7\n")
+    good = '[experiment]\nid = "fresh"\nshares = { a = 1, b = 1 }\ncontrol = "a"\ninference = "fixed"\n'
+    (here.experiments / "fresh.toml").write_text(
+        good + '[source]\nlake = true\n[[metrics]]\nid = "m"\nkind = "mean"\nvalue = "value"\n'
+    )
+    test = opened(monkeypatch, here.path)
+    assert "1 experiment file cannot be read" in test.error[0].value
+    assert "broken.toml" in html(test, "broken")
+    assert "exp=fresh" in html(test, "list") and "No look yet" in html(test, "list")
+
+
+def test_the_page_counts_what_peeking_would_have_claimed(monkeypatch: pytest.MonkeyPatch, filled: Workspace) -> None:
+    test = opened(monkeypatch, filled.path)
+    looks = [filled.registry.latest_look(each.id) for each in filled.registry.experiments()]
+    found = count(one for look in looks if look for one in crossings(Readout.from_json(look.readout)))
+    naive, always = found["naive"], found["confidence_sequence"]
+    assert 0 < always.crossed < naive.crossed
+    said = next(each.value for each in test.markdown if "at every look" in each.value)
+    assert f"{naive.crossed} of {naive.series} series" in said and f"calls {always.crossed}" in said
 
 
 def test_an_empty_workspace_says_what_to_do_next(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

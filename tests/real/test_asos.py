@@ -5,6 +5,7 @@ import pytest
 from shared import EXPERIMENTS, needs_experiments
 
 from analysis import load_experiment, read
+from analysis.crossings import PEEKING, Count, count, crossings
 from tests.real.reading import facts, readout_of
 
 pytestmark = needs_experiments
@@ -25,13 +26,15 @@ def readouts(tmp_path_factory, golden):
     for experiment, rows in golden.groupby("experiment_id"):
         arms = sorted(map(str, rows["variant_id"].unique()))
         shares = ", ".join(f'"{arm}" = 1' for arm in ("control", *arms))
+        last = rows[(rows["time_since_start"] == rows["time_since_start"].max()) & (rows["metric_id"] == 1)]
+        planned = int(last["count_c"].max() + last["count_t"].sum())
         metrics = "".join(
             f'[[metrics]]\nid = "m{m}"\nkind = "mean"\nvalue = "{m}"\n' for m in sorted(rows["metric_id"].unique())
         )
         file = folder / f"{experiment}.toml"
         file.write_text(
             f'[experiment]\nid = "{experiment}"\narm = "variant_id"\ncontrol = "control"\nshares = {{ {shares} }}\n'
-            f'inference = "fixed"\n[source]\nmoments = "{FOLDER / "raw" / "asos_digital_experiments_dataset.parquet"}"\n{metrics}'
+            f'inference = "fixed"\nplanned_units = {planned}\n[source]\nmoments = "{FOLDER / "raw" / "asos_digital_experiments_dataset.parquet"}"\n{metrics}'
         )
         found[experiment] = read(load_experiment(file))
     return found
@@ -81,8 +84,21 @@ def test_peeking_finds_what_the_data_sets_authors_count(readouts):
     )
 
 
+def test_no_valid_rule_crosses_where_the_naive_reading_does_not(readouts):
+    series = [one for readout in readouts.values() for one in crossings(readout)]
+    want, found = facts("asos_digital_experiments"), count(series)
+    assert found["naive"] == Count(want["peeking"]["ever_naive_significant"], 381)
+    assert found["once"] == Count(want["final_checkpoint"]["n_p_below_0.05_fixed"], 381)
+    for rule in PEEKING:
+        assert found[rule].series == 381
+        assert 0 < found[rule].crossed < found["naive"].crossed
+        assert not [one for one in series if getattr(one, rule) and not one.naive]
+
+
 def test_one_experiment_with_28_looks_under_a_confidence_sequence():
     readout = readout_of("asos")
     assert len(readout.looks) == 28
     effects = [e for look in readout.looks for e in look.effects]
-    assert all(e.interval.kind == "confidence_sequence" and e.by_rule("fixed").lower > e.relative.lower for e in effects)
+    assert all(
+        e.interval.kind == "confidence_sequence" and e.by_rule("fixed").lower > e.relative.lower for e in effects
+    )
