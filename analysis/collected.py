@@ -11,6 +11,22 @@ from analysis.quantiles import QuantileCells
 from analysis.readout import Segment
 from analysis.variables import Variable
 
+# The last days of a run, in which those that came in the days before them, and those exposed for long, are compared.
+WINDOW, OLD = timedelta(days=7), timedelta(days=14)
+
+
+@dataclass(frozen=True, slots=True)
+class Cohorts:
+    """What units did in the days from `begin` to `end` (exclusive), by when they were first exposed.
+
+    `moments` are of totals within these days, cells (2, arms): the units first exposed `OLD` or more before `begin`,
+    then those first exposed in the `WINDOW` before it.
+    """
+
+    begin: datetime
+    end: datetime
+    moments: Moments
+
 
 @dataclass(frozen=True, slots=True)
 class Collected:
@@ -32,6 +48,9 @@ class Collected:
         inside: where clusters were randomised, Moments of the units in them at the last look, shape (arms,).
         neighbours: the units of the last look and their friends, where the source knows of any.
         nonnegative: the variables of which no unit has a value below 0, as far as the source can tell.
+        active: units with an event of a running total on the day of the look, shape (looks, arms); None without.
+        capped: units whose final value is at the cap, shape (arms,), by the name of the outcome.
+        cohorts: what old and new units did in the last days of the run; None where that cannot be told.
     """
 
     arms: tuple[str, ...]
@@ -47,6 +66,9 @@ class Collected:
     nonnegative: frozenset[Variable] = frozenset()
     quantiles: Mapping[str, QuantileCells] = field(default_factory=dict)
     neighbours: Neighbours | None = None
+    active: Array | None = None
+    capped: Mapping[str, Array] = field(default_factory=dict)
+    cohorts: Cohorts | None = None
 
     @property
     def labels(self) -> tuple[str | None, ...]:

@@ -39,6 +39,7 @@ def parse_metric(table: Reader, source: str) -> Metric:
         unit=table.text("unit", '"$"', ""),
         scale=float(table.number("scale", "a number above 0", above=0, default=1)),
         planned_error=table.number("planned_error", "a standard error above 0", above=0, default=None),
+        surprise=float(table.number("surprise", "a lift too good to be true, 0.5 for 50 %", above=0, default=0.5)),
         **cls.settings(table),
     )
     if not events:
@@ -154,9 +155,7 @@ def _covariates(table: Reader, cls: type[Metric], outcome: Quantity, events: boo
         inner.done()
         if days is None:
             raise table.error("covariates", "has no window_days; write { window_days = 14 }.")
-        return (
-            Quantity(*(variable.before(days) for variable in outcome.variables if variable.aggregation != "unit")),
-        )
+        return (Quantity(*(variable.before(days) for variable in outcome.variables if variable.aggregation != "unit")),)
     covariates = tuple(_covariate(table, entry, what) for entry in given)
     for covariate in covariates:
         if {v.value for v in covariate.variables} & {v.value for v in outcome.variables if v.aggregation is None}:

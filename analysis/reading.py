@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.checks import run_checks
+from analysis.checks import Subject, run_checks
 from analysis.clustering import clustering
 from analysis.collected import Collected
 from analysis.decision import decide
@@ -16,6 +16,7 @@ from analysis.effects import Contrast
 from analysis.estimates import Cell, number
 from analysis.experiment import Experiment
 from analysis.families import families
+from analysis.learning import learning
 from analysis.metrics import Metric
 from analysis.metrics.metric import Array
 from analysis.network.reading import read_network
@@ -30,12 +31,11 @@ from analysis.readout import (
     Look,
     MetricPlan,
     Readout,
-    Split,
 )
 from analysis.rules import Rules
-from analysis.sample_ratio import fixed_p_value
 from analysis.segments import interactions
 from analysis.series import Series
+from analysis.splits import Splits
 
 if TYPE_CHECKING:
     from store import Workspace
@@ -69,7 +69,8 @@ def read_collected(experiment: Experiment, collected: Collected, *, now: datetim
     series = every_series(experiment, collected, rules)
     looks = effects(collected, series)
     network = read_network(experiment, collected, rules)
-    checks = run_checks(experiment, collected, rules, now, network)
+    splits = Splits(experiment, collected)
+    checks = run_checks(Subject(experiment, collected, rules, splits, looks, now, network))
     units = collected.moments.n[:, 0, :]
     differing = interactions(collected, series)
     done = tuple(
@@ -78,7 +79,7 @@ def read_collected(experiment: Experiment, collected: Collected, *, now: datetim
             _by_arm(collected, units[k]),
             checks[k],
             tuple(looks[k]),
-            _splits(experiment, collected, k),
+            splits.at(k),
             differing[k],
         )
         for k, label in enumerate(collected.labels)
@@ -86,7 +87,15 @@ def read_collected(experiment: Experiment, collected: Collected, *, now: datetim
     additive = [metric for metric in experiment.metrics if metric.variables]
     costs = tuple(clustering(metric, collected) for metric in additive) if experiment.cluster else ()
     decision = decide(experiment, collected, done)
-    return Readout(experiment.id, _design(experiment), done, decision, clusters=costs, network=network)
+    return Readout(
+        experiment.id,
+        _design(experiment),
+        done,
+        decision,
+        clusters=costs,
+        network=network,
+        learning=learning(experiment, collected),
+    )
 
 
 def every_series(experiment: Experiment, collected: Collected, rules: Rules) -> list[Series]:
@@ -107,19 +116,6 @@ def effects(collected: Collected, series: list[Series]) -> list[list[Effect]]:
 
 def _by_arm(collected: Collected, counts: Array) -> dict[str, int]:
     return dict(zip(collected.arms, map(int, counts), strict=True))
-
-
-def _splits(experiment: Experiment, collected: Collected, k: int) -> tuple[Split, ...]:
-    """How the units of each segment split over the arms at look k, to find where a broken ratio comes from."""
-    counts = collected.moments.n[k, 1:, :]
-    p = np.minimum(
-        1.0, fixed_p_value(counts, np.array([experiment.shares[arm] for arm in collected.arms])) * len(counts)
-    )
-    return tuple(
-        Split(segment, _by_arm(collected, counts[s]), number(p[s]))
-        for s, segment in enumerate(collected.segments[1:])
-        if segment is not None
-    )
 
 
 def _effects(collected: Collected, series: Series, family: list[Family] | None) -> list[list[Effect]]:

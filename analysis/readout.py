@@ -162,11 +162,21 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Units by arm inside one segment; `p_value` against the planned shares, corrected for the number of segments."""
+    """Units by arm inside one segment, against the planned shares.
+
+    `p_value` is valid at one look and `sequential` at every look, both corrected for the number of segments;
+    `deviation` is the largest distance of an arm's share from its plan (0.01 is one point). Where the test that decides
+    fails, `first_bad` is the time of the first look at which it did, and `since` that of the look whose new units were
+    the first to depart, most likely.
+    """
 
     segment: Segment
     units: dict[str, int]
     p_value: float | None
+    sequential: float | None = None
+    deviation: float | None = None
+    first_bad: str | None = None
+    since: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +214,8 @@ class Variation:
 class Learning:
     """How the lift of those who have been exposed for long differs from that of the newly exposed, in the same days.
 
-    `difference` is the lift of the old cohort minus that of the new, in shares of control: below 0 where an effect that
-    was good at first wears off (novelty), above 0 where it grows (primacy).
+    `difference` is the lift of the old cohort minus that of the new, in shares of control: where more of the metric is
+    good, below 0 if the effect wears off (novelty), above 0 if it grows (primacy). `window` names the days.
     """
 
     metric: str

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from analysis.collect.cells import Course, tally
 from analysis.collect.clusters import refuse_split_segments, tally_clusters
+from analysis.collect.days import active_of, cohorts_of
 from analysis.collect.events import DAY, Totals, read_events
 from analysis.collect.facts import Facts, facts_of
 from analysis.collect.files import Files
@@ -84,6 +85,15 @@ def gather(
         quantiles=quantiles_of(experiment, units, totals.rows, course),
         neighbours=Neighbours(*friends, units.arm, course.values) if friends else None,
         nonnegative=frozenset(variable for variable, found in course.values.items() if found.min() >= 0),
+        active=active_of(totals, units.arm, course.looks, len(experiment.arms)) if daily else None,
+        capped={
+            variable.name: np.bincount(
+                units.arm[course.values[variable] == cap], minlength=len(experiment.arms)
+            ).astype(float)
+            for variable, cap in course.caps.items()
+            if not variable.pre
+        },
+        cohorts=cohorts_of(experiment, units, totals, days, course.caps),
     )
 
 

@@ -65,6 +65,7 @@ class Metric:
 
     `unit` and `scale` are for display only: a metric in cents with unit "$" has scale 0.01. `planned_error` is the
     standard error of the difference that was planned for the end: what a group sequential design calls all information.
+    A lift beyond `surprise` is taken for a fault first.
     A kind with an `aggregation` has no other; one that is not `additive` is no function of moments, and takes neither
     covariates nor a cap; one that `awaits_window` counts a unit once its window is over.
     """
@@ -79,6 +80,7 @@ class Metric:
     unit: str = ""
     scale: float = 1.0
     planned_error: float | None = None
+    surprise: float = 0.5
 
     kind: ClassVar[str]
     usual_aggregation: ClassVar[Aggregation] = "sum"
