@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,7 +81,8 @@ def quantile_cells(
     parts: list[list[Array]] = [[] for _ in quantiles]
     for code, size in [(np.zeros(len(arm), np.int64), 1), *dimensions]:
         ladder = _Ladder(rows, code.astype(np.int64) * arms + arm, size * arms)
-        cells = np.stack([ladder.look(k, quantiles) for k in range(looks)], axis=2)
+        at = map(ladder.at, range(looks))
+        cells = np.stack([np.stack([look.quantile(nu) for nu in quantiles]) for look in at], axis=2)
         for part, found in zip(parts, cells, strict=True):
             part.append(found.reshape(len(found), looks, size, arms))
     return [QuantileCells(*np.concatenate(part, axis=2)) for part in parts]
@@ -95,71 +96,90 @@ class _Ladder:
         self.values, rank = np.unique(rows.value, return_inverse=True)
         of_row = group[rows.unit]
         order = np.argsort(of_row.astype(np.uint16 if groups < 1 << 16 else np.int64), kind="stable")
-        self.unit, self.value, self.row_look = rows.unit[order], rows.value[order], rows.look[order]
+        self.unit, self.value, self.look = rows.unit[order], rows.value[order], rows.look[order]
         self.base = np.arange(groups + 1) * (len(self.values) + 1)
         self.key = (self.base[of_row] + rank)[order]
 
-    def look(self, k: int, quantiles: tuple[float, ...]) -> Array:
-        """For each quantile, what `QuantileCells` holds for each group at look `k`, shape (quantiles, 6, groups)."""
-        kept = np.flatnonzero(self.row_look <= k)
+    def at(self, k: int) -> "_Look":
+        """The rows that are in at look `k`."""
+        kept = np.flatnonzero(self.look <= k)
         edges = np.searchsorted(kept, np.searchsorted(self.key, self.base))
-        start, n = edges[:-1], np.diff(edges)
         each = np.bincount(self.unit[kept], minlength=len(self.group))
-        units = np.bincount(self.group[each > 0], minlength=len(n)).astype(float)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.stack([self._quantile(nu, kept, start, n, each, units) for nu in quantiles])
+        units = np.bincount(self.group[each > 0], minlength=len(edges) - 1).astype(float)
+        return _Look(self, kept, edges[:-1], np.diff(edges), each, units)
 
-    def _quantile(self, nu: float, kept: Ints, start: Ints, n: Ints, each: Ints, units: Array) -> Array:
-        """The rows of `QuantileCells` for one quantile, shape (6, groups).
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One look at a ladder: the places of its rows, where in them each group starts, and its number of rows `n`.
+
+    `each` are the rows of each unit, `units` the units of each group that have any.
+    """
+
+    ladder: _Ladder
+    kept: Ints
+    start: Ints
+    n: Ints
+    each: Ints
+    units: Array
+
+    def quantile(self, nu: float) -> Array:
+        """What `QuantileCells` holds for each group, shape (6, groups).
 
         Source: Deng, Knoblich and Lu, KDD 2018, section 4; Yao, Li and Lu, arXiv 2401.14549.
         """
-        value, alike = self._at(np.full(len(n), nu), kept, start, n)
-        if self.alone:
-            share_error = np.where(n > 0, np.sqrt(nu * (1 - nu) / n), np.nan)
-        else:
-            share_error = self._clustered(self._rows_to(value, "right", kept) - start, kept, start, n, each, units)
-        (low, first), (high, last) = (self._at(nu + side * Z * share_error, kept, start, n) for side in (-1, 1))
-        ties = np.max([alike, first, last], axis=0)
-        found = (high - low) / (2 * Z), np.where(ties > 1, ties, 0) / n
-        error, ties = (np.where(np.isnan(share_error), np.nan, number) for number in found)
-        return np.stack([value, error, share_error, ties, n.astype(float), units])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            value, alike = self._at(np.full(len(self.n), nu))
+            error_of_share = self._alone(nu) if self.ladder.alone else self._clustered(value)
+            (low, first), (high, last) = (self._at(nu + side * Z * error_of_share) for side in (-1, 1))
+            ties = np.max([alike, first, last], axis=0)
+            ties = np.where(ties > 1, ties, 0) / self.n
+        known = np.where(np.isnan(error_of_share), np.nan, 1.0)
+        error = (high - low) / (2 * Z)
+        return np.stack([value, error * known, error_of_share, ties * known, self.n.astype(float), self.units])
 
-    def _at(self, share: Array, kept: Ints, start: Ints, n: Ints) -> tuple[Array, Ints]:
+    def _at(self, share: Array) -> tuple[Array, Ints]:
         """Each group's sample quantile at its share, and how many rows are alike on one side of it.
 
         Interpolated between the rows below and above, of which those with one value all stand in their middle.
         Source: Ma, Genton and Parzen, Ann. Inst. Stat. Math. 2011 (mid-distribution), so that ties do not make it jump.
         """
-        if not len(kept):
-            return np.full(len(n), np.nan), n
-        place = np.clip(np.nan_to_num(share), 0, 1) * np.maximum(n - 1, 0)
-        value, low, high = self._alike(np.floor(place), kept, start)
-        up = place >= (low + high) / 2
-        other, other_low, other_high = self._alike(np.clip(np.where(up, high + 1, low - 1), 0, n - 1), kept, start)
-        middle, other_middle = (low + high) / 2, (other_low + other_high) / 2
-        slope = np.where(middle == other_middle, 0.0, (other - value) / (other_middle - middle))
+        if not len(self.kept):
+            return np.full(len(self.n), np.nan), self.n
+        place = np.clip(np.nan_to_num(share), 0, 1) * np.maximum(self.n - 1, 0)
+        value, low, high = self._alike(np.floor(place).astype(np.int64))
+        middle = (low + high) / 2
+        beside = np.where(place >= middle, high + 1, low - 1)
+        other, other_low, other_high = self._alike(np.clip(beside, 0, self.n - 1))
+        apart = (other_low + other_high) / 2 - middle
+        slope = np.where(apart == 0, 0.0, (other - value) / apart)
         alike = np.maximum(high - low, other_high - other_low) + 1
-        return np.where(n > 0, value + (place - middle) * slope, np.nan), alike
+        return np.where(self.n > 0, value + (place - middle) * slope, np.nan), alike
 
-    def _alike(self, row: Array, kept: Ints, start: Ints) -> tuple[Array, Ints, Ints]:
+    def _alike(self, row: Ints) -> tuple[Array, Ints, Ints]:
         """The value of each group's row (0 its first), and its first and last row with that value."""
-        value = self.value[kept[np.clip(start + row.astype(np.int64), 0, len(kept) - 1)]]
-        low, high = (self._rows_to(value, side, kept) - start for side in ("left", "right"))
-        return value, low, high - 1
+        value = self.ladder.value[self.kept[np.clip(self.start + row, 0, len(self.kept) - 1)]]
+        return value, self._rows_to(value, "left"), self._rows_to(value, "right") - 1
 
-    def _rows_to(self, value: Array, side: Any, kept: Ints) -> Ints:
-        """Place, among the kept rows, up to which the rows of each group are at most ("left": below) its value."""
-        rank = np.searchsorted(self.values, value, side)
-        return np.searchsorted(kept, np.searchsorted(self.key, self.base[:-1] + rank))
+    def _rows_to(self, value: Array, side: Literal["left", "right"]) -> Ints:
+        """How many rows of each group are at most its value, or below it for "left"."""
+        rank = np.searchsorted(self.ladder.values, value, side)
+        place = np.searchsorted(self.ladder.key, self.ladder.base[:-1] + rank)
+        return np.searchsorted(self.kept, place) - self.start
 
-    def _clustered(self, below: Ints, kept: Ints, start: Ints, n: Ints, each: Ints, units: Array) -> Array:
-        """Standard error of the share of a group's rows that are its first `below`, rows of a unit belonging together.
+    def _alone(self, nu: float) -> Array:
+        """Standard error of the share of independent rows below a quantile."""
+        return np.where(self.n > 0, np.sqrt(nu * (1 - nu) / self.n), np.nan)
+
+    def _clustered(self, value: Array) -> Array:
+        """Standard error of the share of a group's rows that are at most its value; rows of a unit belong together.
 
         Source: Deng, Knoblich and Lu, KDD 2018, section 3: a share of rows is a ratio of two sums over units.
         """
-        first = np.arange(len(kept)) < np.repeat(start + below, n)
-        mine = np.bincount(self.unit[kept[first]], minlength=len(self.group))
-        gap = mine - (below / n)[self.group] * each
-        square = np.bincount(self.group, weights=np.nan_to_num(gap) ** 2, minlength=len(n))
-        return np.where(units > 1, np.sqrt(square * units / (units - 1)) / n, np.nan)
+        group, below = self.ladder.group, self._rows_to(value, "right")
+        first = np.arange(len(self.kept)) < np.repeat(self.start + below, self.n)
+        mine = np.bincount(self.ladder.unit[self.kept[first]], minlength=len(group))
+        gap = np.nan_to_num(mine - (below / self.n)[group] * self.each)
+        square = np.bincount(group, weights=gap**2, minlength=len(self.n))
+        error = np.sqrt(square * self.units / (self.units - 1)) / self.n
+        return np.where(self.units > 1, error, np.nan)
