@@ -76,7 +76,7 @@ def readout(
     from analysis.report import as_text
 
     experiment = analysis.load_experiment(file)
-    result = analysis.read(experiment, _open(workspace) if workspace else _around(experiment))
+    result = analysis.read(experiment, _open(workspace) if workspace else _around(experiment), sensitivity=True)
     typer.echo(result.to_json(indent=2) if json else as_text(result))
 
 
@@ -271,13 +271,16 @@ def report(
 ) -> None:
     """Write a saved look of EXPERIMENT as one HTML file that needs nothing else."""
     from analysis.readout import Readout
+    from analysis.trust import Trust
     from dashboard.report.document import report as document
 
     registry = _open(workspace).registry
     saved = registry.look(_look_of(registry, experiment, look))
     file = out or Path(f"{experiment}-look-{saved.id}.html")
-    readout, decisions = Readout.from_json(saved.readout or ""), registry.decisions(experiment)
-    file.write_text(document(readout, saved.id, saved.taken_at, decisions), encoding="utf-8")
+    proof, decisions = registry.latest_trust(experiment), registry.decisions(experiment)
+    trust = Trust.from_json(proof.result) if proof else None
+    html = document(Readout.from_json(saved.readout or ""), saved.id, saved.taken_at, decisions, trust)
+    file.write_text(html, encoding="utf-8")
     typer.echo(f"{file} is written.")
 
 

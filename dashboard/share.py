@@ -31,7 +31,7 @@ def _link(saved: Saved) -> str:
 
 def _report(saved: Saved) -> str:
     decisions = source.workspace().registry.decisions(saved.readout.experiment)
-    return report(saved.readout, saved.look_id, saved.taken_at, decisions)
+    return report(saved.readout, saved.look_id, saved.taken_at, decisions, source.trust(saved.readout.experiment))
 
 
 def _tables(saved: Saved) -> bytes:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from analysis.readout import MetricPlan
 from dashboard import asked, source
-from dashboard.parts import checkup, compare, numbers, picks, rules, segments, words
+from dashboard.parts import checkup, compare, numbers, picks, rules, segments, trust, words
 from dashboard.parts.element import show
 from dashboard.tabs import course
 
@@ -25,7 +25,7 @@ def page() -> None:
         return
     readout = saved.readout
     back = {"exp": readout.experiment, "look": str(saved.look_id)}
-    st.page_link("pages/readout.py", label=f"Back to {readout.design.name}", query_params=back)
+    st.page_link("pages/readout.py", label=f"← {readout.design.name}", query_params=back)
     top = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
     with top:
         heading = st.container(width="content")
@@ -42,6 +42,9 @@ def page() -> None:
     )
     st.header("Under every rule", anchor="rules")
     show(rules.comparison(points, plan), key="rules")
+    if proof := trust.table(source.trust(readout.experiment), plan.id, arm, words.units(readout.design)):
+        st.header("On your own users, where nothing happened", anchor="trust")
+        show(proof, key="trust")
     _adjusting(saved, plan, arm)
     _segments(saved, plan, arm)
     if costs := checkup.clusters(readout, plan.id):
@@ -79,9 +82,9 @@ def _segments(saved: source.Saved, plan: MetricPlan, arm: str) -> None:
     look = saved.readout.looks[-1]
     if said := segments.differs(look, plan.id, arm, saved.readout.design.alpha):
         st.header("By segment", anchor="segments")
-        st.write("Does the effect differ? " + " ".join(said))
+        st.write(said)
         query = {"exp": saved.readout.experiment, "look": str(saved.look_id), "tab": "Segments", "metric": plan.name}
-        st.page_link("pages/readout.py", label="See every segment", query_params=query)
+        st.page_link("pages/readout.py", label="Every segment →", query_params=query)
 
 
 def _definition(saved: source.Saved, plan: MetricPlan) -> None:
@@ -94,7 +97,7 @@ def _definition(saved: source.Saved, plan: MetricPlan) -> None:
     )
     record = source.workspace().registry.experiment(saved.readout.experiment)
     if text := _stated(record.definition, plan.id):
-        st.code(text, language="toml")
+        st.code(text, language=None)
     if record.updated_at > saved.taken_at:
         st.caption("The plan was edited after this look; its History tab shows how.")
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard import asked, decide, share, source
-from dashboard.parts import health, history, verdict, words
+from dashboard.parts import health, history, picks, trust, verdict, words
 from dashboard.parts.element import show
 from dashboard.tabs import health as health_tab
 from dashboard.tabs import history as history_tab
@@ -48,7 +48,8 @@ def _top(saved: source.Saved) -> str:
             share.menu(saved)
             decide.button(saved)
     made = source.workspace().registry.decisions(readout.experiment)
-    top = verdict.summary_line(readout) + verdict.card(readout, arm) + history.decided(made, saved.look_id)
+    proof = trust.badge(source.trust(readout.experiment), picks.primary(readout).id, arm)
+    top = verdict.summary_line(readout) + verdict.card(readout, arm) + proof + history.decided(made, saved.look_id)
     show(top + health.strip(look, design), key="top")
     return arm
 

@@ -65,9 +65,9 @@ def splits(readout: Readout) -> str:
         return '<p class="line">The plan names no segment, so the split cannot be followed further.</p>'
     said = ""
     for dimension, members in groupby(look.splits, key=lambda split: split.segment.dimension):
-        ordered = sorted(members, key=lambda split: 1.0 if split.p_value is None else split.p_value)
+        ordered = sorted(members, key=lambda split: (split.first_bad is None, -(split.deviation or 0.0)))
         rows = "".join(_split(split, design) for split in ordered)
-        heads = (words.plain(dimension), "Arrived", words.sentence_case(words.units(design)), "Split test")
+        heads = (words.plain(dimension), "Arrived", words.sentence_case(words.units(design)), "Split test", "Bad since")
         head = "".join(f'<th scope="col">{html.text(name)}</th>' for name in heads)
         said += f'<table class="plain"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
     planned = words.split(list(design.shares.values()))
@@ -78,11 +78,14 @@ def splits(readout: Readout) -> str:
 
 
 def _split(split: Split, design: Design) -> str:
-    tested = "not tested" if split.p_value is None else numbers.p_value(split.p_value)
+    p = split.p_value if split.sequential is None else split.sequential
+    tested = "not tested" if p is None else numbers.p_value(p)
+    since = split.since or split.first_bad
     return (
         f'<tr><th scope="row">{html.text(words.plain(split.segment.value))}</th>'
         f"<td>{words.split([split.units.get(arm, 0) for arm in design.shares])}</td>"
-        f"<td>{sum(split.units.values()):,}</td><td>{html.text(tested)}</td></tr>"
+        f"<td>{sum(split.units.values()):,}</td><td>{html.text(tested)}</td>"
+        f"<td>{html.text(numbers.day(since)) if since else '–'}</td></tr>"
     )
 
 
@@ -125,7 +128,7 @@ def friends(readout: Readout, arm: str) -> str:
             line = Line(
                 CONTRASTS[effect.contrast],
                 effect.relative,
-                beside=f"{(effect.n.control or 0) + (effect.n.treatment or 0):,.0f} in {effect.communities:,} groups",
+                beside=f"{(effect.n.control or 0) + (effect.n.treatment or 0):,.0f}",
                 after="" if effect.p_value is None else numbers.p_value(effect.p_value),
             )
             groups.setdefault(plans[effect.metric].name, []).append(line)

@@ -94,8 +94,7 @@ def lift_cell(effect: Effect) -> str:
     if family is None or family.size < 2 or family.p_value is None or effect.relative.lower is None:
         return cell
     matched = numbers.lift_span(family.relative, numbers.lift_decimals(family.relative))
-    tested = numbers.p_value(family.p_value)
-    return f'{cell}<small class="family">among {family.size}: {matched} ({html.text(tested)})</small>'
+    return f"{cell}<small>among {family.size}: {matched}</small>"
 
 
 def _drawing(plan: MetricPlan, effect: Effect, shared: Axis, tone: Tone, unadjusted: bool) -> str:
@@ -142,7 +141,7 @@ def _legend(shown: list[tuple[MetricPlan, Effect]], raw: bool, adjusted: bool) -
     if adjusted:
         parts.append("The arms’ values are as measured.")
     if any(effect.family and effect.family.size > 1 for _, effect in shown):
-        parts.append("Among n: the interval and p-value that allow for n comparisons judged together.")
+        parts.append("Among n: the interval that allows for n comparisons judged together.")
     if any(plan.role == "guardrail" and plan.margin for plan, _ in shown):
         parts.append("Shaded: beyond the margin agreed for a guardrail.")
     return f'<p class="legend">{" ".join(parts)}</p>'

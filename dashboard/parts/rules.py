@@ -20,6 +20,8 @@ HOLDS = {
     "bayesian": "given the prior",
 }
 
+METHODS = {"holm": "Holm", "benjamini_hochberg": "Benjamini–Hochberg"}
+
 
 def kinds(points: Points) -> list[str]:
     """The rules that the readout has an answer of, the plan's own first."""
@@ -36,29 +38,26 @@ def under(points: Points, kind: str, plan: MetricPlan) -> Points:
 
 
 def comparison(points: Points, plan: MetricPlan) -> str:
-    """Every rule in one row, at the last look that it has an answer for."""
-    lines = []
-    for kind in kinds(points):
-        read = under(points, kind, plan)
-        last = next((effect for _, effect in reversed(read) if _bounded(effect.relative)), None)
-        if last is None:
-            missing = points[-1][1].by_rule(kind)
-            none = Estimate(None, None, None, None, missing.reason if missing else None)
-            lines.append(Line(NAMES[kind], none, HOLDS[kind]))
-            continue
-        own = " · the plan’s rule" if kind == points[-1][1].interval.kind else ""
-        wide = times_as_wide(points, kind)
-        lines.append(
-            Line(
-                NAMES[kind],
-                last.relative,
-                HOLDS[kind] + own,
-                "1" if kind == "fixed" else f"{wide:.2g}" if wide else "",
-                words.READINGS[last.reading],
-                _first_clear(read, points),
-            )
-        )
-    return table(("Rule", "Times as wide", f"Lift, {words.level(points[-1][1])} interval", "Reading"), {"": lines})
+    """Every rule in one row, at the last look that it has an answer for; and the answer among its family."""
+    effect = points[-1][1]
+    lines, family = [_line(points, kind, plan) for kind in kinds(points)], effect.family
+    if family and family.size > 1:
+        tested = "" if family.p_value is None else numbers.p_value(family.p_value)
+        hint = f"{METHODS[family.method]}, all {family.name} comparisons"
+        lines.append(Line(f"Among {family.size}", family.relative, hint, word=words.among(effect), after=tested))
+    return table(("Rule", "Relative width", f"Lift, {words.level(effect)} interval", "Reading"), {"": lines})
+
+
+def _line(points: Points, kind: str, plan: MetricPlan) -> Line:
+    own, read = points[-1][1], under(points, kind, plan)
+    hint = HOLDS[kind] + (" · the plan’s rule" if kind == own.interval.kind else "")
+    last = next((effect for _, effect in reversed(read) if _bounded(effect.relative)), None)
+    if last is None:
+        missing = own.by_rule(kind)
+        return Line(NAMES[kind], Estimate(None, None, None, None, missing.reason if missing else None), hint)
+    wide = times_as_wide(points, kind)
+    beside = f"× {wide:.2g}" if wide else ""
+    return Line(NAMES[kind], last.relative, hint, beside, words.READINGS[last.reading], _first_clear(read, points))
 
 
 def price(points: Points, kind: str) -> str:

@@ -28,19 +28,19 @@ def sentence(effects: list[Effect]) -> str:
     )
 
 
-def differs(look: Look, metric: str, arm: str, alpha: float) -> list[str]:
-    """One sentence a dimension: whether the effect differs between its segments at all."""
+def differs(look: Look, metric: str, arm: str, alpha: float) -> str:
+    """Whether the effect differs between the segments of each dimension at all; empty where nothing was tested."""
+    clear: list[str] = []
+    open_ones: list[str] = []
     tests = [test for test in look.interactions if (test.metric, test.arm) == (metric, arm)]
-    many = f" after correction for {len(tests)} groupings" if len(tests) > 1 else ""
-    said = []
     for test in tests:
-        name = words.plain(test.dimension)
-        if test.adjusted is None:
-            said.append(f"{name}: too little to test whether the effect differs.")
-        else:
-            found = "the effect differs" if test.adjusted <= alpha else "can’t tell whether the effect differs"
-            said.append(f"{name}: {found} ({numbers.p_value(test.adjusted)}{many}).")
-    return said
+        tested = "too little to test" if test.adjusted is None else numbers.p_value(test.adjusted)
+        differing = test.adjusted is not None and test.adjusted <= alpha
+        (clear if differing else open_ones).append(f"{words.plain(test.dimension).lower()} ({tested})")
+    many = f" p-values allow for {len(tests)} groupings." if len(tests) > 1 else ""
+    said = f"The effect differs by {words.listed(clear)}. " if clear else ""
+    unclear = f"Can’t tell whether it differs by {words.listed(open_ones)}." if open_ones else ""
+    return f"{said}{unclear}{many}".strip() if tests else ""
 
 
 def label(segment: Segment) -> str:

@@ -1,43 +1,53 @@
-"""Sensitivity: the same lift under other choices of the analysis, and whether the reading depends on them."""
+"""Sensitivity: the same lift under other choices of the analysis, and whether the call depends on them."""
 
-from analysis.readout import Readout
+from analysis.readout import Readout, Variation
 from dashboard.parts import picks, words
 from dashboard.parts.compare import Line, table
 
 
 def sentence(readout: Readout, arm: str) -> str:
-    """Whether any choice changes how a metric reads, and which."""
-    plans, effects = picks.plans(readout), {e.metric: e for e in picks.overall(readout.looks[-1], arm)}
-    found = [each for each in readout.variations if each.arm == arm and each.metric in effects]
+    """Whether any other choice changes the call, and which readings it changes."""
+    found = _found(readout, arm)
     if not found:
         return "No other choice of the analysis was computed for this look."
-    other = [each for each in found if each.reading != effects[each.metric].reading]
-    choices = words.count(len(found), "other choice")
-    if not other:
-        return f"The readings do not depend on it: {choices} of the analysis, and every metric reads the same."
-    said = [
-        f"{plans[each.metric].name} would read “{words.READINGS[each.reading].text}” with {each.name}" for each in other
+    planned = picks.decided(readout, arm).verdict
+    calls = {_named(each): each.call for each in found if each.call}
+    other = [f"{words.CALLS[call].text} ({name})" for name, call in calls.items() if call != planned]
+    choices, call = words.count(len(calls), "other choice"), words.CALLS[planned].text
+    if other:
+        return f"The call depends on the analysis: it is {call} as planned, but would be {words.listed(other)}."
+    effects, plans = {e.metric: e for e in picks.overall(readout.looks[-1], arm)}, picks.plans(readout)
+    moved = [
+        f"{plans[each.metric].name} reads “{words.READINGS[each.reading].text}” with {_named(each)}"
+        for each in found
+        if each.call and each.reading != effects[each.metric].reading
     ]
-    return f"It depends on the analysis: {words.listed(said)}. The other {len(found) - len(other)} of {choices} agree."
+    also = f" Readings that change: {'; '.join(moved)}." if moved else " Every metric reads the same."
+    return f"The call does not depend on it: {call} as planned, and under each of {choices}.{also}"
 
 
 def strip(readout: Readout, arm: str) -> str:
-    """One axis: the plan's own analysis of each metric, and below it every other choice."""
-    plans, groups = picks.plans(readout), {}
+    """One axis: the plan's own analysis of each metric, and below it every other choice; empty without any."""
+    plans, groups = picks.plans(readout), dict[str, list[Line]]()
     for effect in picks.overall(readout.looks[-1], arm):
-        varied = [each for each in readout.variations if (each.metric, each.arm) == (effect.metric, arm)]
+        varied = [each for each in _found(readout, arm) if each.metric == effect.metric]
         if varied:
-            groups[plans[effect.metric].name] = [
-                Line("As planned", effect.relative, word=words.READINGS[effect.reading]),
-                *(
-                    Line(
-                        words.sentence_case(each.name),
-                        each.relative,
-                        beside=words.sentence_case(each.choice),
-                        word=words.READINGS[each.reading],
-                        after="" if each.reading == effect.reading else "differs",
-                    )
-                    for each in varied
-                ),
-            ]
-    return table(("Analysis", "Choice", "Lift, same interval", "Reading"), groups) if groups else ""
+            planned = Line("As planned", effect.relative, word=words.READINGS[effect.reading])
+            groups[plans[effect.metric].name] = [planned, *map(_line, varied)]
+    return table(("Analysis", "Question", "Lift, same interval", "Reading"), groups) if groups else ""
+
+
+def _found(readout: Readout, arm: str) -> list[Variation]:
+    """The variations of an arm that the look has the metric of."""
+    known = {effect.metric for effect in picks.overall(readout.looks[-1], arm)}
+    return [each for each in readout.variations if each.arm == arm and each.metric in known]
+
+
+def _line(each: Variation) -> Line:
+    call = f"call: {words.CALLS[each.call].text.lower()}" if each.call else ""
+    name = words.sentence_case(each.name)
+    return Line(name, each.relative, beside=words.plain(each.choice), word=words.READINGS[each.reading], after=call)
+
+
+def _named(each: Variation) -> str:
+    return f"{each.choice.replace('_', ' ')}: {each.name}"

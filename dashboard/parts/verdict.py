@@ -110,10 +110,11 @@ def _next(readout: Readout, arm: str) -> str:
     # The reasons that repeat a metric's interval are left to the table below.
     items = [reason for reason in decision.reasons if not reason.startswith(names)]
     items += [note for note in readout.decision.notes if not note.startswith("Check ")]
-    if decision.verdict != "ship":
-        items += _harms(readout, arm)
-    if decision.verdict != "stop":
-        items += _threats(readout, arm)
+    if readout.decision.changes and len(picks.treatments(readout)) == 1:
+        items += readout.decision.changes[:3]
+    else:
+        items += _harms(readout, arm) if decision.verdict != "ship" else []
+        items += _threats(readout, arm) if decision.verdict != "stop" else []
     for check in picks.checks(look):
         if check.verdict == "warn":
             items.append(f"{words.name_of(check, readout.design)[0]}: {check.reason}.")

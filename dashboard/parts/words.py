@@ -60,6 +60,7 @@ CHECK_NAMES = {
     ),
     "sample_size": ("Enough {units}", "Intervals need enough {units} in every arm to be trusted."),
     "freshness": ("Freshness", "How far the newest data lags behind what should be there."),
+    "spillover": ("Reaches friends", "Do {units} change with how many of their friends are treated?"),
     "other_arms": ("Other arms", "{units} in arms that this comparison does not use."),
 }
 

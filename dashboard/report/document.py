@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from analysis.readout import MetricPlan, Readout
+from analysis.trust import Trust
 from dashboard.parts import (
     checkup,
     course,
@@ -24,19 +25,23 @@ from dashboard.parts import (
 )
 from dashboard.parts.axis import MARKS
 from dashboard.parts.palette import settings
+from dashboard.parts.trust import badge
 from store.registry import DecisionRecord
 
 PARTS = (Path(__file__).parents[1] / "parts" / "parts.css").read_text("utf-8")
 PAGE = Path(__file__).with_name("report.css").read_text("utf-8")
 
 
-def report(readout: Readout, look_id: int, taken_at: datetime, decisions: Sequence[DecisionRecord]) -> str:
+def report(
+    readout: Readout, look_id: int, taken_at: datetime, decisions: Sequence[DecisionRecord], trust: Trust | None = None
+) -> str:
     """The whole file.
 
     Args:
         readout: as stored; what came after the deciding look is left out.
         look_id, taken_at: of the saved look, for the reader who wants to find it again.
         decisions: on the experiment, newest first.
+        trust: the newest proof of its error rates.
     """
     shown = picks.until_decided(readout)
     name = html.text(shown.design.name)
@@ -49,15 +54,16 @@ def report(readout: Readout, look_id: int, taken_at: datetime, decisions: Sequen
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
         f'<style>{_themes()}{PARTS}{PAGE}</style></head><body>{MARKS}<main class="part"><h1>{name}</h1>'
-        f"{_top(shown, look_id, decisions)}{sections}"
+        f"{_top(shown, look_id, decisions, trust)}{sections}"
         f"<section><h2>Decisions</h2>{history.decisions(decisions)}</section>"
         f'<section><h2>How these numbers were made</h2><ul class="methods">{_methods(shown)}</ul></section>'
         f'<p class="line">{html.text(made)}</p></main></body></html>'
     )
 
 
-def _top(readout: Readout, look_id: int, decisions: Sequence[DecisionRecord]) -> str:
-    card = verdict.card(readout, picks.lead_arm(readout))
+def _top(readout: Readout, look_id: int, decisions: Sequence[DecisionRecord], trust: Trust | None) -> str:
+    arm = picks.lead_arm(readout)
+    card = verdict.card(readout, arm) + badge(trust, picks.primary(readout).id, arm)
     strip = health.strip(readout.looks[-1], readout.design)
     return verdict.summary_line(readout) + card + history.decided(decisions, look_id) + strip
 
@@ -103,7 +109,7 @@ def _segments(readout: Readout, metric: str, arm: str) -> str:
     effects = picks.segments(look, metric, arm)
     if not effects:
         return ""
-    said = [*segments.differs(look, metric, arm, readout.design.alpha), segments.sentence(effects)]
+    said = [segments.differs(look, metric, arm, readout.design.alpha), segments.sentence(effects)]
     table = segments.table(readout, metric, arm, muted=readout.decision.verdict == "blocked")
     return f"<p>{html.text(' '.join(said))}</p>{table}"
 

@@ -26,7 +26,7 @@ def draw(saved: Saved, arm: str) -> None:
         st.caption(f"This look has no segment of {plan.name}.")
         return
     differs = segments.differs(readout.looks[-1], plan.id, arm, readout.design.alpha)
-    st.write("Does the effect differ? " + (" ".join(differs) or "Not tested in this look."))
+    st.write(differs or "Whether the effect differs between segments was not tested in this look.")
     st.caption(segments.sentence(effects))
     show(segments.table(readout, plan.id, arm, muted=readout.decision.verdict == "blocked"), key="segments")
     _picked(readout, plan, arm)

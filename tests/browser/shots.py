@@ -6,6 +6,8 @@ from pathlib import Path
 
 from tests.browser import driver
 
+TABS = ("Health", "Segments", "Sensitivity", "History")
+
 
 def main() -> None:
     """Writes PNGs of a workspace, or of the samples when none is given."""
@@ -23,8 +25,13 @@ def shoot(workspace: Path, out: Path, only: str = "") -> list[Path]:
     """One PNG for each page, width and colour scheme."""
     from store import Workspace
 
-    ids = [each.id for each in Workspace.open(workspace).registry.experiments() if only in each.id]
+    registry = Workspace.open(workspace).registry
+    ids = [each.id for each in registry.experiments() if only in each.id]
     pages = {"experiments": "/", **{f"readout-{id}": f"/readout?exp={id}" for id in ids}, "definitions": "/definitions"}
+    for id in ids:
+        if registry.latest_look(id):
+            pages |= {f"readout-{id}-{tab.lower()}": f"/readout?exp={id}&tab={tab}" for tab in TABS}
+            pages[f"metric-{id}"] = f"/metric?exp={id}"
     out.mkdir(parents=True, exist_ok=True)
     made = []
     with driver.serving(workspace) as server, driver.chromium() as browser:

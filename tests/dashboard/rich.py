@@ -1,0 +1,124 @@
+"""A sample readout with everything that a look can hold, and its two cousins: one that stopped, one with a prior."""
+
+from dataclasses import replace
+
+from analysis.readout import (
+    Alternative,
+    Clustering,
+    Effect,
+    Estimate,
+    Family,
+    Interaction,
+    Interval,
+    Learning,
+    Look,
+    Posterior,
+    Prior,
+    Readout,
+    Segment,
+    Split,
+    Stopped,
+    Variation,
+)
+from tests.dashboard import sample
+
+
+def whole() -> Readout:
+    """The first sample, with families, planned analyses, tests of segments, splits, variations and cohorts."""
+    made = sample.readout(sample.STORIES[0])
+    looks = tuple(_look(look, k) for k, look in enumerate(made.looks))
+    first = looks[-1].effects[0]
+    moved = Estimate(0.01, 0.009, -0.012, 0.032)
+    variations = (
+        Variation("revenue", "v7", "cap", "no cap", first.relative, "better", "ship"),
+        Variation("revenue", "v7", "covariates", "not used", moved, "unclear", "keep_running"),
+        Variation("load", "v7", "cap", "no cap", looks[-1].effects[10].relative, "within_margin", "ship"),
+        Variation("load", "v7", "window", "half", Estimate(None, None, None, None, "no window"), "unknown", None),
+    )
+    cohorts = (
+        Learning(
+            "revenue", "v7", "8 Nov to 14 Nov 2025", 1200, 3400, _around(0.05), _around(0.02), _around(-0.03), 0.004, "novelty"
+        ),
+        Learning("clicks", "v7", "", 0, 0, *([NOTHING] * 3), None, "unknown", "needs 100 units"),
+    )  # fmt: skip
+    costs = (Clustering("revenue", 120, 5200, 0.031, 2.4), Clustering("load", 120, 5200, None, None))
+    return replace(made, looks=looks, variations=variations, learning=cohorts, clusters=costs)
+
+
+def stopped() -> Readout:
+    """A group sequential design that has crossed its boundary."""
+    made = whole()
+    answer = Stopped(18, True, _around(0.03), 0.002)
+
+    def planned(effect: Effect) -> Effect:
+        own = next((other for other in effect.alternatives if other.kind == "group_sequential"), None)
+        others = tuple(other for other in effect.alternatives if other is not own)
+        if own is None:
+            return effect
+        others += (Alternative("confidence_sequence", effect.relative),)
+        interval = Interval("group_sequential", 0.95)
+        return replace(effect, relative=own.relative, alternatives=others, interval=interval, stopped=answer)
+
+    looks = tuple(replace(look, effects=tuple(map(planned, look.effects))) for look in made.looks)
+    return replace(made, looks=looks, design=replace(made.design, inference="group_sequential"))
+
+
+def bayesian() -> Readout:
+    """The same with a prior: posteriors, and no p-value."""
+    made = whole()
+
+    def believed(effect: Effect) -> Effect:
+        lift = effect.relative.estimate or 0.0
+        belief = (
+            Posterior(lift, 0.01, lift - 0.02, lift + 0.02, 0.96, 0.0004, 0.031) if effect.segment is None else None
+        )
+        return replace(effect, interval=Interval("bayesian", 0.95), posterior=belief, p_value=None, family=None)
+
+    looks = tuple(replace(look, effects=tuple(map(believed, look.effects)), interactions=()) for look in made.looks)
+    return replace(made, looks=looks, design=replace(made.design, inference="bayesian", prior=Prior(0.0, 0.1)))
+
+
+BAD = Split(
+    Segment("country", "GB"), {"v6": 1000, "v7": 800}, 0.0004, 0.0004, 0.05, "2025-11-03T06:10:00Z", "2025-11-02T06:10:00Z"
+)  # fmt: skip
+NOTHING = Estimate(None, None, None, None, "needs 100 units")
+
+
+def _split(segment: Segment) -> Split:
+    return Split(segment, {"v6": 1000, "v7": 1004}, 0.7, 0.7, 0.001)
+
+
+def _around(lift: float) -> Estimate:
+    return Estimate(lift, 0.008, lift - 0.016, lift + 0.016)
+
+
+def _look(look: Look, position: int) -> Look:
+    effects = tuple(_effect(effect, position) for effect in look.effects)
+    tests = tuple(
+        Interaction(metric, "v7", dimension, p, adjusted)
+        for metric in ("revenue", "load")
+        for dimension, p, adjusted in (("device", 0.004, 0.012), ("country", 0.3, 0.6), ("visitor", None, None))
+    )
+    groups = dict.fromkeys(effect.segment for effect in effects if effect.segment)
+    splits = tuple(BAD if segment == BAD.segment else _split(segment) for segment in groups)
+    return replace(look, effects=effects, interactions=tests, splits=splits)
+
+
+def _effect(effect: Effect, position: int) -> Effect:
+    if effect.segment is not None:
+        value, error = effect.means.control or 0.0, effect.relative.standard_error or 0.0
+        variance = (value * error) ** 2 / 2
+        return replace(effect, covariance=(variance, variance, 0.0))
+    estimate, error = effect.relative.estimate or 0.0, effect.relative.standard_error or 0.0
+    at_analysis = position % 7 == 6
+    planned = Estimate(estimate, error, estimate - 2.1 * error, estimate + 2.1 * error)
+    never = Estimate(estimate, error, None, None, "no analysis is planned at this look")
+    family = None
+    if effect.role == "secondary":
+        p = min(1.0, 3 * (effect.p_value or 0.0))
+        family = Family("secondary", "benjamini_hochberg", 3, p, replace(planned, lower=estimate - 2.4 * error))
+    return replace(
+        effect,
+        alternatives=(*effect.alternatives, Alternative("group_sequential", planned if at_analysis else never)),
+        family=family,
+    )
