@@ -2,6 +2,7 @@
 
 from analysis.network.result import NetworkEffect
 from analysis.readout import Effect, Look, MetricPlan, Readout
+from analysis.sensitivity import sentence
 from analysis.words import percent
 
 CALLS = {
@@ -49,6 +50,7 @@ def as_text(readout: Readout) -> str:
             *table(groups),
         ]
     lines += _friends(readout)
+    lines += ["", "Other choices of the analysis", f"  {sentence(readout)}"] if readout.variations else []
     return "\n".join(lines)
 
 

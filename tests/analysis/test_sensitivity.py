@@ -10,6 +10,7 @@ from facts import a_log, a_table
 import analysis
 from analysis import Experiment, Readout
 from analysis.readout import Estimate
+from analysis.report import as_text
 from analysis.sensitivity import sentence
 
 CAP, PAST = "cap = { quantile = 0.95 }", "covariates = { window_days = 14 }"
@@ -104,10 +105,9 @@ def test_a_call_that_hangs_on_the_cap_is_named(tmp_path):
     readout = analysis.read(a_table(tmp_path, "unit,arm,y\n" + "\n".join(rows), capped), sensitivity=True)
     (uncapped,) = readout.variations
     assert (readout.decision.verdict, uncapped.name, uncapped.reading) == ("ship", "no cap", "unclear")
-    assert (
-        sentence(readout)
-        == f"The call depends on the analysis: it would be “{uncapped.call.replace('_', ' ')}” with no cap."
-    )
+    call = uncapped.call.replace("_", " ")
+    assert sentence(readout) == f"The call depends on the analysis: it would be “{call}” with no cap."
+    assert sentence(readout) in as_text(readout)
     steady = replace(readout, variations=(replace(uncapped, call="ship"),))
     assert sentence(steady) == "The call does not depend on these choices."
 
