@@ -129,7 +129,7 @@ def base_sql(rows: Rows, value: str | None, aggregation: str, where: tuple[tuple
     kept = " AND ".join(_equals(rows, column, wanted) for column, wanted in where) or "true"
     if value is None:
         return f"CAST(coalesce({kept}, false) AS UTINYINT)"
-    number = rows.number(value, f"a value to take the {aggregation} of")
+    number = rows.number(value, "a value of events")
     if aggregation == "max":
         real = f"CASE WHEN CAST({number} AS DOUBLE) = '-infinity' THEN 'nan'::DOUBLE ELSE CAST({number} AS DOUBLE) END"
         return f"coalesce(CASE WHEN {kept} THEN {real} END, '-infinity'::DOUBLE)"
