@@ -15,7 +15,7 @@ class Calendar:
     since the first day of history; what happened before that is negative."""
 
     start: datetime = datetime(2026, 10, 20, tzinfo=UTC)
-    history_days: int = 14
+    history_days: int = 56
     days: int = 28
 
     @property

@@ -57,4 +57,5 @@ DESIGNS = (
         Change(buys=1.05, page_load=0.97),
         loss=Loss("phone", day=9),
     ),
+    Design("gift_reminder", "no reminder", "reminder", 0.24, Change(buys=1.08, wishlists=1.05)),
 )

@@ -17,7 +17,7 @@ from recsys.world.visits import Exposures, assign, draw_visits, expose, exposure
 if TYPE_CHECKING:
     import pyarrow as pa
 
-PEOPLE = 60_000
+PEOPLE = 74_000
 SEED = 2026
 CALENDAR = Calendar()
 

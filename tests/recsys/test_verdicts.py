@@ -15,6 +15,7 @@ VERDICTS = {
     "wishlist_badge": "stop",
     "deep_discount_drop": "review",
     "checkout_redirect": "blocked",
+    "gift_reminder": "keep_running",
 }
 
 
