@@ -61,6 +61,10 @@ CHECK_NAMES = {
     "sample_size": ("Enough {units}", "Intervals need enough {units} in every arm to be trusted."),
     "freshness": ("Freshness", "How far the newest data lags behind what should be there."),
     "spillover": ("Reaches friends", "Do {units} change with how many of their friends are treated?"),
+    "logging_gaps": ("Facts on every day", "Are there exposures and events of every arm on every day?"),
+    "surprise": ("Too good to be true", "Is a lift so large that a logging fault is more likely?"),
+    "covariates": ("Covariates", "Do metrics move with what was known before as one expects?"),
+    "capping": ("Capping", "Does the cap cut off as many {units} in each arm?"),
     "other_arms": ("Other arms", "{units} in arms that this comparison does not use."),
 }
 
