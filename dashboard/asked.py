@@ -75,6 +75,11 @@ def metric(readout: Readout) -> MetricPlan:
     return plans[chosen]
 
 
+def choice(label: str, options: list[str], key: str) -> str:
+    """One of the options, from the address; the first where it names none."""
+    return st.selectbox(label, options, key=key, bind="query-params", label_visibility="collapsed", width=200)
+
+
 def choose(key: str) -> Callable[[str], None]:
     """A callback that sets the widget, or the flag, of this key."""
 

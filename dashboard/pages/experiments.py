@@ -36,8 +36,11 @@ def page() -> None:
         )
         st.code(f"holdout refresh --workspace {here.path}", language=None)
         return
-    waiting = sum(row.readout is not None and row.readout.decision.verdict != "keep_running" for row in rows)
-    st.caption(f"{words.count(len(rows), 'experiment')}, {waiting} waiting for somebody. The most urgent come first.")
+    waiting = sum(row.waiting for row in rows)
+    st.write(
+        f"{words.count(len(rows), 'experiment')}, {waiting} waiting for somebody. The most urgent come first; "
+        "at the end, [what peeking would have claimed](#peeking)."
+    )
     if chosen := _filtered(rows):
         show(summary.table(chosen), key="list", open=asked.lead("pages/readout.py", "exp", {}))
     else:
@@ -64,10 +67,10 @@ def _filtered(rows: list[Row]) -> list[Row]:
             "Find", key="find", bind="query-params", placeholder="Find by name", label_visibility="collapsed", width=240
         )
         statuses = [ANY_STATUS, *dict.fromkeys(row.status for row in rows)]
-        status = _choice("Status", statuses, "status")
+        status = asked.choice("Status", statuses, "status")
         named = sorted({row.owner for row in rows if row.owner})
         owners = [ANYBODY, *named, *([NOBODY] if any(not row.owner for row in rows) else [])]
-        owner = _choice("Owner", owners, "owner")
+        owner = asked.choice("Owner", owners, "owner")
     return [
         row
         for row in rows
@@ -75,10 +78,6 @@ def _filtered(rows: list[Row]) -> list[Row]:
         and status in (ANY_STATUS, row.status)
         and owner in (ANYBODY, row.owner or NOBODY)
     ]
-
-
-def _choice(label: str, options: list[str], key: str) -> str:
-    return st.selectbox(label, options, key=key, bind="query-params", label_visibility="collapsed", width=200)
 
 
 def _peeking(rows: list[Row]) -> None:

@@ -19,17 +19,15 @@ def looks(records: Sequence[LookRecord], shown: int) -> str:
             else f'<a href="readout?exp={html.text(look.experiment_id)}&amp;look={look.id}" data-event="look" '
             f'data-value="{look.id}">Open look {look.id}</a>'
         )
-        items.append(_entry(numbers.minute(look.taken_at), _verdict(look.verdict), link))
-    return _ledger(items)
+        items.append(entry(numbers.minute(look.taken_at), marked(look.verdict), link))
+    return ledger(items)
 
 
 def decisions(records: Sequence[DecisionRecord]) -> str:
     """Decisions, newest first, with what the look advised and what became of them."""
     if not records:
         return '<p class="line">Nobody has recorded a decision yet.</p>'
-    return _ledger(
-        [_entry(numbers.minute(each.decided_at), _verdict(each.verdict), _decision(each)) for each in records]
-    )
+    return ledger([entry(numbers.minute(each.decided_at), marked(each.verdict), decision(each)) for each in records])
 
 
 def decided(records: Sequence[DecisionRecord], look_id: int) -> str:
@@ -55,12 +53,12 @@ def changes(record: ExperimentRecord, audit: Sequence[AuditRecord]) -> str:
         return '<p class="line">The plan has not changed since the first look.</p>'
     versions = [str(each.detail["before"].get("definition", "")) for each in edits] + [record.definition]
     items = [
-        _entry(
+        entry(
             numbers.minute(edit.at), f"<b>{html.text(edit.actor or 'somebody')}</b> changed the plan", _diff(old, new)
         )
         for edit, old, new in zip(edits, versions, versions[1:], strict=False)
     ]
-    return _ledger(items[::-1])
+    return ledger(items[::-1])
 
 
 def _diff(old: str, new: str) -> str:
@@ -71,7 +69,8 @@ def _diff(old: str, new: str) -> str:
     return f"<pre>{body}</pre>" if kept else "Only its name or owner."
 
 
-def _decision(made: DecisionRecord) -> str:
+def decision(made: DecisionRecord) -> str:
+    """Why it was made, by whom, what its look advised, and what became of it."""
     advised = word(made.recommended).text
     said = [
         f"“{html.text(made.reason)}” {html.text(made.decided_by)}, on look {made.look_id}, which said “{advised}”.",
@@ -97,13 +96,16 @@ def word(verdict: str) -> words.Word:
     return words.CALLS[_call(verdict)]
 
 
-def _verdict(verdict: str) -> str:
+def marked(verdict: str) -> str:
+    """A verdict from the registry as a mark."""
     return html.marked(word(verdict))
 
 
-def _entry(when: str, what: str, more: str) -> str:
+def entry(when: str, what: str, more: str) -> str:
+    """One thing that happened; `what` and `more` are HTML."""
     return f'<li><div class="who">{what}<small>{html.text(when)}</small></div><div class="what">{more}</div></li>'
 
 
-def _ledger(items: list[str]) -> str:
+def ledger(items: list[str]) -> str:
+    """Entries as a list."""
     return f'<ul class="ledger">{"".join(items)}</ul>'

@@ -36,6 +36,12 @@ class Row:
         return self.glance.readout if self.glance else None
 
     @property
+    def waiting(self) -> bool:
+        """Whether the readout asks for something that nobody has settled."""
+        settled = self.decision is not None and self.decision.verdict in ("ship", "stop")
+        return self.readout is not None and self.readout.decision.verdict != "keep_running" and not settled
+
+    @property
     def status(self) -> str:
         """The verdict in the words of the list."""
         return words.CALLS[self.readout.decision.verdict].text if self.readout else NO_LOOK

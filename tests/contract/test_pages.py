@@ -12,7 +12,22 @@ from tests.dashboard import sample
 
 APP = Path(dashboard.__file__).with_name("app.py")
 NONSENSE = ("", "nonsense", "9" * 30, "<script>😀")
-BOUND = ("exp", "look", "metric", "arm", "unadjusted", "tab", "rule", "picked", "find", "status", "owner")
+BOUND = (
+    "exp",
+    "look",
+    "metric",
+    "arm",
+    "unadjusted",
+    "tab",
+    "rule",
+    "picked",
+    "find",
+    "status",
+    "owner",
+    "owned_by",
+    "decision",
+    "outcome",
+)
 
 every_page = pytest.mark.parametrize("page", page_files(), ids=lambda page: page.file.stem)
 
