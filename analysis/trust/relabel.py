@@ -46,13 +46,13 @@ class Draws:
         return cls(np.concatenate(parts, axis=1), runs)
 
     def sums(self, units: NDArray[np.int64], values: Array) -> Array:
-        """Sums of `values` (units, q) over those of `units` that are in each arm, shape (arms - 1, q, runs)."""
-        q, spare = values.shape[1], -len(units) % PIECE
-        units, values = np.pad(units, (0, spare)), np.pad(values, ((0, spare), (0, 0)))
+        """Sums of `values` (q, units) over those of `units` that are in each arm, shape (arms - 1, q, runs)."""
+        q, spare = len(values), -len(units) % PIECE
+        units, values = np.pad(units, (0, spare)), np.pad(values, ((0, 0), (0, spare)))
         total = np.zeros((len(self.bits), q, self.runs))
         for low in range(0, len(units), BLOCK):
             rows = units[low : low + BLOCK]
-            pieces = values[low : low + BLOCK].reshape(-1, PIECE, q).swapaxes(1, 2)
+            pieces = values[:, low : low + BLOCK].reshape(q, -1, PIECE).swapaxes(0, 1)
             for arm, bits in zip(total, self.bits, strict=True):
                 inside = np.unpackbits(bits[rows], axis=1, count=self.runs).astype(float).reshape(-1, PIECE, self.runs)
                 for some in range(0, q, FEATURES):
@@ -93,7 +93,7 @@ class _Changes:
         start = [
             min(0.0, course.caps.get(v, np.inf)) if v in course.moving else course.values[v] for v in course.values
         ]
-        self.now = np.column_stack([np.broadcast_to(s, len(course.entry)) for s in start]) - self.shift
+        self.now = np.stack([np.broadcast_to(s, len(course.entry)) for s in start]) - self.shift[:, None]
         self.before = self.now.copy()
         self.entering = np.argsort(course.entry, kind="stable")
         self.edges = np.searchsorted(course.entry[self.entering], np.arange(course.looks + 1))
@@ -101,20 +101,21 @@ class _Changes:
 
     def write(self, variable: Variable, units: NDArray[np.int32], values: Array) -> None:
         k = self.place[variable]
-        self.now[units, k] = values - self.shift[k]
+        self.now[k, units] = values - self.shift[k]
         self.touched.append(units)
 
     def take(self, look: int, pairs: tuple[tuple[int, int], ...]) -> tuple[NDArray[np.int64], Array]:
-        """Units that came or changed at a look, and by how much 1, their values and products of pairs grew."""
+        """Units that a look brought or changed, and by how much 1, values and products of pairs grew, (q, units)."""
         entered = self.entering[self.edges[look] : self.edges[look + 1]]
-        changed = np.zeros(len(self.now), bool)
+        changed = np.zeros(self.now.shape[1], bool)
         changed[np.concatenate([entered, *self.touched])] = True
         self.touched.clear()
         units = np.flatnonzero(changed)
-        old = _features(self.before[units], pairs) * (self.course.entry[units] < look)[:, None]
-        new = _features(self.now[units], pairs)
-        self.before[units] = self.now[units]
-        return units, new - old
+        now = self.now[:, units]
+        grown = _features(now, pairs)
+        grown -= _features(self.before[:, units], pairs) * (self.course.entry[units] < look)
+        self.before[:, units] = now
+        return units, grown
 
 
 def relabelled(course: Course, draws: Draws, groups: list[tuple[Variable, ...]]) -> Sums:
@@ -127,7 +128,7 @@ def relabelled(course: Course, draws: Draws, groups: list[tuple[Variable, ...]])
     whole, treated = np.zeros((size, 1)), np.zeros((arms - 1, size, draws.runs))
     for look in replay(course, [changes]):
         units, grown = changes.take(look, pairs)
-        whole += grown.sum(axis=0)[:, None]
+        whole += grown.sum(axis=1)[:, None]
         treated += draws.sums(units, grown)
         rest = whole - treated.sum(axis=0)
         values[look, 0], values[look, 1:] = np.where(np.abs(rest) > NOTHING * np.abs(whole), rest, 0.0), treated
@@ -159,6 +160,6 @@ def _shift(course: Course, variable: Variable) -> float:
 
 
 def _features(values: Array, pairs: tuple[tuple[int, int], ...]) -> Array:
-    """1, the values and the products of pairs, shape (units, 1 + p + pairs)."""
+    """1, the values (p, units) and the products of pairs, shape (1 + p + pairs, units)."""
     first, second = np.array(pairs).T
-    return np.column_stack([np.ones(len(values)), values, values[:, first] * values[:, second]])
+    return np.concatenate([np.ones((1, values.shape[1])), values, values[first] * values[second]])
