@@ -5,7 +5,7 @@ import tomllib
 
 import streamlit as st
 
-from analysis.readout import MetricPlan
+from analysis.readout import Effect, MetricPlan, Readout
 from dashboard import asked, source
 from dashboard.parts import checkup, compare, numbers, picks, rules, segments, trust, words
 from dashboard.parts.element import show
@@ -37,9 +37,8 @@ def page() -> None:
         st.write(f"This look has no effect of {arm} on {plan.name}.")
         return
     effect = points[-1][1]
-    st.write(
-        f"{words.in_words(effect, plan)} {words.sentence_case(words.among(effect).text)}, as {arm} against control."
-    )
+    st.write(words.in_words(effect, plan))
+    st.caption(_who(readout, effect))
     st.header("Under every rule", anchor="rules")
     show(rules.comparison(points, plan), key="rules")
     if proof := trust.table(source.trust(readout.experiment), plan.id, arm, words.units(readout.design)):
@@ -60,6 +59,15 @@ def page() -> None:
             course.draw(readout, plan, arm, rule)
         else:
             st.caption("There is one look, so there is no course over looks to draw.")
+
+
+def _who(readout: Readout, effect: Effect) -> str:
+    units, look = words.units(readout.design), readout.looks[-1]
+    many = [
+        f"{arm} ({n or 0:,.0f} {units})"
+        for arm, n in ((effect.arm, effect.n.treatment), (effect.control, effect.n.control))
+    ]
+    return f"{many[0]} against {many[1]}. {words.progress(look, readout.looks, readout.design)}."
 
 
 def _adjusting(saved: source.Saved, plan: MetricPlan, arm: str) -> None:
@@ -95,10 +103,13 @@ def _definition(saved: source.Saved, plan: MetricPlan) -> None:
         f"{plan.role.capitalize()} metric, a {plan.kind} per {words.unit(saved.readout.design)}; "
         f"{better} is better{guard}."
     )
-    record = source.workspace().registry.experiment(saved.readout.experiment)
+    registry = source.workspace().registry
+    record = registry.experiment(saved.readout.experiment)
     if text := _stated(record.definition, plan.id):
         st.code(text, language=None)
-    if record.updated_at > saved.taken_at:
+    # A refresh keeps the plan just before its look, so an edit after this one comes with a later look.
+    later = [look for look in registry.looks(record.id) if look.taken_at > saved.taken_at]
+    if any(look.taken_at <= record.updated_at for look in later):
         st.caption("The plan was edited after this look; its History tab shows how.")
 
 

@@ -16,6 +16,11 @@ ADVICE = {
     "reused the units of an earlier experiment.",
     "sample_size": "Wait for more, or choose a metric that more of them have.",
     "freshness": "Import the missing facts and refresh; until then the last days are too low in every arm.",
+    "logging_gaps": "Ask who sends the facts what happened on those days, import what is missing, and refresh. A gap "
+    "in one arm is a reason to distrust that arm.",
+    "surprise": "Recompute it from the raw facts for a few units, and look for doubled events or a changed metric.",
+    "covariates": "Check that the covariate is from before exposure and means the same in every arm, or drop it.",
+    "capping": "Read the metric without its cap as well: the Sensitivity tab has it.",
     "other_arms": "State them in the plan, or check that the source has only this experiment.",
     "spillover": "Randomise whole communities of friends, so that friends meet the same arm.",
 }
@@ -80,12 +85,12 @@ def splits(readout: Readout) -> str:
 def _split(split: Split, design: Design) -> str:
     p = split.p_value if split.sequential is None else split.sequential
     tested = "not tested" if p is None else numbers.p_value(p)
-    since = split.since or split.first_bad
+    since = numbers.last_day(split.since or split.first_bad)
     return (
         f'<tr><th scope="row">{html.text(words.plain(split.segment.value))}</th>'
         f"<td>{words.split([split.units.get(arm, 0) for arm in design.shares])}</td>"
         f"<td>{sum(split.units.values()):,}</td><td>{html.text(tested)}</td>"
-        f"<td>{html.text(numbers.day(since)) if since else '–'}</td></tr>"
+        f"<td>{html.text(since or '–')}</td></tr>"
     )
 
 
@@ -99,7 +104,7 @@ def learning(readout: Readout, arm: str) -> str:
             "same days, so it needs events and two weeks or more.</p>"
         )
     groups = {f"{plans[each.metric].name}, {each.window}": _cohorts(each, readout) for each in found}
-    return table(("Who", "How many", "Lift", "The lift"), groups)
+    return table(("Who", "How many", "Lift", "Reading"), groups)
 
 
 def _cohorts(each: Learning, readout: Readout) -> list[Line]:

@@ -3,13 +3,21 @@
 from analysis.readout import Check, Design, Look
 from dashboard.parts import html, picks, words
 
+# As many as fit beside each other: what passed beyond these is only named.
+CELLS = 6
+
 
 def strip(look: Look, design: Design) -> str:
-    """All checks of a look."""
-    cells = "".join(_cell(check, design) for check in picks.checks(look))
-    if not cells:
+    """The checks of a look, those that did not pass in any case."""
+    checks = picks.checks(look)
+    if not checks:
         return '<p class="line">No health check ran on this look.</p>'
-    return f'<ul class="strip" aria-label="Health checks">{cells}</ul>'
+    wrong = sum(check.verdict != "pass" for check in checks)
+    shown, rest = checks[: max(CELLS, wrong)], checks[max(CELLS, wrong) :]
+    cells = "".join(_cell(check, design) for check in shown)
+    also = words.listed([words.name_of(check, design)[0] for check in rest])
+    passed = f'<p class="line">Passed too: {html.text(also)}.</p>' if also else ""
+    return f'<ul class="strip" aria-label="Health checks">{cells}</ul>{passed}'
 
 
 def _cell(check: Check, design: Design) -> str:
@@ -18,7 +26,7 @@ def _cell(check: Check, design: Design) -> str:
     tail = f'<span class="n">{html.text(measured)}</span>' if measured else ""
     explained = f"{question} {words.sentence_case(check.reason)}."
     quiet = check.verdict == "pass"
-    below = limit if quiet else words.sentence_case(check.reason)
+    below = limit if quiet else words.sentence_case(check.reason.split(";")[0])
     return (
         f'<li class="{check.verdict}"><div class="head"><span>{html.text(name)}</span>'
         f"{html.note(name, explained)}</div>"

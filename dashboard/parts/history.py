@@ -73,7 +73,7 @@ def decision(made: DecisionRecord) -> str:
     """Why it was made, by whom, what its look advised, and what became of it."""
     advised = word(made.recommended).text
     said = [
-        f"“{html.text(made.reason)}” {html.text(made.decided_by)}, on look {made.look_id}, which said “{advised}”.",
+        f"{html.text(made.decided_by)}: “{html.text(made.reason)}” On look {made.look_id}, which said “{advised}”.",
         "A failed health check was overridden." if made.override else "",
         f"Superseded by decision {made.superseded_by}." if made.superseded_by else "",
     ]

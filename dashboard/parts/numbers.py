@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from analysis.readout import Estimate, MetricPlan
 
@@ -122,6 +122,12 @@ def day(time: str | datetime) -> str:
     """ "15 Nov 2025"; a time that is only a name, such as "day 3", stays as it is."""
     when = moment(time)
     return f"{when.day} {when:%b %Y}" if when else str(time)
+
+
+def last_day(look: str | None) -> str:
+    """The day that a look closes: one at midnight is the end of the day before. Empty where there is none."""
+    when = moment(look)
+    return day(when - timedelta(microseconds=1)) if when else look or ""
 
 
 def minute(time: str | datetime | None) -> str:

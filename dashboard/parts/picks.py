@@ -6,6 +6,7 @@ from analysis.readout import ArmDecision, Check, Effect, Estimate, Look, MetricP
 
 ROLE_ORDER = ("primary", "guardrail", "secondary")
 CHECK_ORDER = ("fail", "warn", "unknown", "pass")
+CHECK_PLACES = ("sample_ratio", "crossover", "pre_period_balance", "sample_size", "freshness", "logging_gaps")
 
 
 def until_decided(readout: Readout) -> Readout:
@@ -69,7 +70,12 @@ def checks(look: Look) -> list[Check]:
     """Health checks, failures first; where the split is tested at every look, that test stands for both."""
     sequential = any(check.name == "sample_ratio_sequential" for check in look.checks)
     shown = [check for check in look.checks if not (sequential and check.name == "sample_ratio")]
-    return sorted(shown, key=lambda check: CHECK_ORDER.index(check.verdict))
+    return sorted(shown, key=lambda check: (CHECK_ORDER.index(check.verdict), _place(check)))
+
+
+def _place(check: Check) -> int:
+    """What readers ask first comes first."""
+    return next((k for k, name in enumerate(CHECK_PLACES) if check.name.startswith(name)), len(CHECK_PLACES))
 
 
 def decided(readout: Readout, arm: str) -> ArmDecision:

@@ -39,7 +39,11 @@ def differs(look: Look, metric: str, arm: str, alpha: float) -> str:
         (clear if differing else open_ones).append(f"{words.plain(test.dimension).lower()} ({tested})")
     many = f" p-values allow for {len(tests)} groupings." if len(tests) > 1 else ""
     said = f"The effect differs by {words.listed(clear)}. " if clear else ""
-    unclear = f"Can’t tell whether it differs by {words.listed(open_ones)}." if open_ones else ""
+    unclear = (
+        f"Can’t tell whether {'it' if clear else 'the effect'} differs by {words.listed(open_ones)}."
+        if open_ones
+        else ""
+    )
     return f"{said}{unclear}{many}".strip() if tests else ""
 
 

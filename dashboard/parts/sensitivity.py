@@ -1,6 +1,6 @@
 """Sensitivity: the same lift under other choices of the analysis, and whether the call depends on them."""
 
-from analysis.readout import Readout, Variation
+from analysis.readout import Call, Readout, Variation
 from dashboard.parts import picks, words
 from dashboard.parts.compare import Line, table
 
@@ -28,12 +28,12 @@ def sentence(readout: Readout, arm: str) -> str:
 
 def strip(readout: Readout, arm: str) -> str:
     """One axis: the plan's own analysis of each metric, and below it every other choice; empty without any."""
-    plans, groups = picks.plans(readout), dict[str, list[Line]]()
+    plans, call, groups = picks.plans(readout), picks.decided(readout, arm).verdict, dict[str, list[Line]]()
     for effect in picks.overall(readout.looks[-1], arm):
         varied = [each for each in _found(readout, arm) if each.metric == effect.metric]
         if varied:
             planned = Line("As planned", effect.relative, word=words.READINGS[effect.reading])
-            groups[plans[effect.metric].name] = [planned, *map(_line, varied)]
+            groups[plans[effect.metric].name] = [planned, *(_line(each, call) for each in varied)]
     return table(("Analysis", "Question", "Lift, same interval", "Reading"), groups) if groups else ""
 
 
@@ -43,10 +43,10 @@ def _found(readout: Readout, arm: str) -> list[Variation]:
     return [each for each in readout.variations if each.arm == arm and each.metric in known]
 
 
-def _line(each: Variation) -> Line:
-    call = f"call: {words.CALLS[each.call].text.lower()}" if each.call else ""
-    name = words.sentence_case(each.name)
-    return Line(name, each.relative, beside=words.plain(each.choice), word=words.READINGS[each.reading], after=call)
+def _line(each: Variation, planned: Call) -> Line:
+    other = f"the call: {words.CALLS[each.call].text}" if each.call and each.call != planned else ""
+    name, word = words.sentence_case(each.name), words.READINGS[each.reading]
+    return Line(name, each.relative, beside=words.plain(each.choice), word=word, after=other)
 
 
 def _named(each: Variation) -> str:

@@ -36,7 +36,7 @@ def table(trust: Trust | None, metric: str, arm: str, units: str) -> str:
     return (
         f'<table class="plain"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table><p class="legend">'
         f"Counted where the truth is known: the arms of {trust.units:,} {html.text(units)} were drawn again "
-        f"{trust.runs:,} times. In brackets: what the counting itself leaves open, 95%.</p>"
+        f"{trust.runs:,} times. The range is what the counting itself leaves open (95%).</p>"
     )
 
 
