@@ -10,7 +10,11 @@ from analysis import bayes
 from analysis.effects import Contrast
 from analysis.estimates import Cell, number
 from analysis.metrics import Metric
+from analysis.metrics.metric import Array
 from analysis.readout import Estimate, Posterior, Prior, Reading
+
+# The error of a lift hangs on the lift itself; the posterior mean settles within these steps.
+STEPS = 8
 
 
 class CredibleEstimates:
@@ -22,8 +26,7 @@ class CredibleEstimates:
         error = np.where(contrast.standard_error > 0, contrast.standard_error, np.nan)
         belief = bayes.Prior(prior.mean, prior.standard_deviation)
         with np.errstate(divide="ignore", invalid="ignore"):
-            lift_error = np.where(np.isnan(error), np.nan, contrast.relative_standard_error)
-            self.lift = bayes.posterior(belief, contrast.difference / base, lift_error)
+            self.lift = _posterior_lift(belief, contrast, error)
             self.difference = bayes.posterior(belief.scaled(base), contrast.difference, error)
 
     def absolute(self, cell: Cell) -> Estimate:
@@ -75,3 +78,17 @@ class CredibleEstimates:
             return Estimate(None, None, None, None, str(reason))
         lower, upper = belief.interval(self.alpha)
         return Estimate(number(belief.mean[cell]), number(belief.sd[cell]), number(lower[cell]), number(upper[cell]))
+
+
+def _posterior_lift(belief: bayes.Prior, contrast: Contrast, error: Array) -> bayes.Posterior:
+    """The posterior of the lift, whose likelihood has the error of the lift that is believed.
+
+    The error by the delta method is that at the estimated lift: it grows with it, so that large lifts would be doubted
+    too much and small ones too little. With few conversions intervals then miss more often than they say.
+    """
+    lift = contrast.difference / np.abs(contrast.control)
+    believed = bayes.posterior(belief, lift, np.where(np.isnan(error), np.nan, contrast.relative_standard_error))
+    for _ in range(STEPS):
+        at = contrast.against_margin(believed.mean)[1] / np.abs(contrast.control)
+        believed = bayes.posterior(belief, lift, np.where(np.isnan(error), np.nan, at))
+    return believed

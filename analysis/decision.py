@@ -22,7 +22,7 @@ from analysis.experiment import Experiment
 from analysis.metrics import Metric
 from analysis.readout import ArmDecision, Call, Decision, Effect, Look, Reading
 from analysis.rules import DAILY
-from analysis.schedule import enrolled, longest_window, spending_time
+from analysis.schedule import completed, enrolled, longest_window, spending_time
 from analysis.words import percent
 
 # Where the windows of most units are still open, an early order is easily taken for one more order.
@@ -102,7 +102,7 @@ def _deciding_look(experiment: Experiment, collected: Collected) -> int:
         plan = experiment.group_sequential or DAILY
         analysed = np.flatnonzero(~np.isnan(spending_time(experiment, collected, plan)))
         return int(analysed[-1]) if len(analysed) else -1
-    enough = np.flatnonzero(enrolled(experiment, collected) >= (experiment.planned_units or np.inf))
+    enough = np.flatnonzero(completed(experiment, collected) >= (experiment.planned_units or np.inf))
     return int(enough[0]) if experiment.inference == "fixed" and len(enough) else len(collected.looks) - 1
 
 

@@ -266,6 +266,18 @@ def test_no_call_is_made_while_the_window_of_most_units_is_open():
         assert decision.verdict == verdict, upto
 
 
+def test_a_fixed_horizon_is_read_when_the_windows_of_its_planned_units_have_ended():
+    window = Quantity(Variable("y", "sum", days=7))
+    metric = type(a_metric("y"))(**{**vars(a_metric("y")), "outcome": window})
+    days = tuple(datetime(2026, 11, day, tzinfo=UTC) for day in range(2, 20))
+    looks = [
+        [Moments(window.variables, m.n, m.mean, m.cross) for m in two_arms(0.5, 500 * min(k + 1, 6))]
+        for k in range(len(days))
+    ]
+    decision = read_collected(an_experiment(metric, planned_units=6_000), collected_of(looks, looks=days)).decision
+    assert decision.verdict == "ship" and decision.look == 5 + 7
+
+
 def test_an_arm_that_loses_more_units_to_crossing_fails():
     for lost, verdict in (((40.0, 44.0), "pass"), ((5.0, 60.0), "fail")):
         collected = collected_of([two_arms(n=20_000)], crossed=np.array([lost]))
