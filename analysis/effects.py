@@ -61,7 +61,7 @@ class Contrast:
         v = self.covariance
         return np.sqrt(np.maximum(v[..., 0, 0] + v[..., 1, 1] - 2 * v[..., 0, 1], 0.0))
 
-    def against_margin(self, ratio: float) -> tuple[Array, Array]:
+    def against_margin(self, ratio: float | Array) -> tuple[Array, Array]:
         """Treatment - R x control, with R = 1 + ratio x sign(control), and its standard error.
 
         Above 0 exactly where the lift is above `ratio`. It has bounds also where the lift itself has none.
