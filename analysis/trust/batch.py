@@ -36,7 +36,7 @@ class Batch:
         rules: by metric and treatment arm, the experiment's own rule, and the fixed one read at every look.
         family: a primary metric was claimed to have moved, at any look or where the rule is for one look at the last;
             None without p-values.
-        sample_ratio: the check of the sample ratio that blocks failed.
+        sample_ratio: the test of the sample ratio that decides alarmed at any look.
     """
 
     def __init__(self, past: Past, rules: Rules, rng: np.random.Generator, runs: int) -> None:
@@ -98,7 +98,7 @@ def lift_of(metric: Metric) -> float:
 
 
 def sample_ratio_level(looks: int) -> float:
-    """The rate at which the check of the sample ratio that blocks may fail by chance."""
+    """The rate at which the test of the sample ratio that decides may alarm by chance."""
     return SAMPLE_RATIO_FIXED if looks == 1 else SAMPLE_RATIO_SEQUENTIAL
 
 

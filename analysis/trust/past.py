@@ -50,11 +50,15 @@ def read_past(experiment: Experiment, workspace: Workspace | None = None) -> Pas
     Where nothing is known from so long before, on its outcomes as they are: as if no arm had moved them.
 
     Raises:
-        SourceError: if the source holds no units.
+        SourceError: if the source holds no units, or every metric is a quantile.
     """
     if experiment.source.kind == "moments":
         raise SourceError(
             f"{experiment.file}: a moments source has no units whose arms could be drawn again; give a table or events."
+        )
+    if not any(metric.variables for metric in experiment.metrics):
+        raise SourceError(
+            f"{experiment.file}: every metric is a quantile, which no drawn arms are counted of; add another."
         )
     experiment = replace(experiment, segments=())
     with Files(workspace) as files:
@@ -90,6 +94,7 @@ class _Moved:
         assert facts.events is not None
         events, clock = facts.events, experiment.source.time or "time"
         whole = all(whole_numbers(rows, experiment.unit) for rows in (facts.units, events))
+        events.refuse_holes((), clock)
         units = read_exposures(experiment, facts.units, whole=whole)
         assert units.first is not None and units.latest is not None
         start, when = int(units.first.min()) // DAY, events.instant(clock, "the time")

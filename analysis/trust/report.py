@@ -22,7 +22,7 @@ def as_text(trust: Trust) -> str:
     if trust.family:
         lines.append(f"  Primary metrics together claimed a change where there was none in {_bounds(trust.family)}.")
     promised = f"{100 * trust.sample_ratio_promised:g}% may"
-    lines.append(f"  The check of the sample ratio failed in {_bounds(trust.sample_ratio)}; {promised}.")
+    lines.append(f"  The test of the sample ratio alarmed in {_bounds(trust.sample_ratio)}; {promised}.")
     return "\n".join([*lines, *(f"  {note}" for note in trust.notes)])
 
 

@@ -45,7 +45,7 @@ def trust(
         done: what an earlier call found, or told `progress`: it goes on with the same draws, and `rng` is not used.
 
     Raises:
-        SourceError: if the source holds no units.
+        SourceError: if the source holds no units, or every metric is a quantile.
         AnalysisError: if `runs` is below 1, or `done` is of another experiment or ends within a batch.
     """
     if runs < 1:

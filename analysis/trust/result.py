@@ -106,7 +106,7 @@ class Trust:
         seed: of the draws; what has the same seed and runs is the same.
         family: a primary metric was claimed to have moved, after the family's correction, at any look; None where there
             are no p-values.
-        sample_ratio: the check of the sample ratio failed though the arms were drawn as planned.
+        sample_ratio: the test of the sample ratio alarmed at any look, though the arms were drawn as planned.
         notes: what a reader must know: why nothing from before was used, and which metrics were not counted.
     """
 
