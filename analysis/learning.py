@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 # Units of each cohort and arm below which the normal pivot of a difference of lifts is a promise only.
 ENOUGH = 100
+NEEDS = (
+    f"needs {ENOUGH} units of each arm first exposed {OLD.days} days or more before the last {WINDOW.days} days, and "
+    f"as many in the {WINDOW.days} days before them: about 28 days of enrolment"
+)
 NOTHING = Estimate(None, None, None, None)
 
 
@@ -43,23 +47,16 @@ def learning(experiment: Experiment, collected: Collected) -> tuple[Learning, ..
 
 def _learning(experiment: Experiment, collected: Collected, metric: Metric, a: int) -> Learning:
     cohorts, arm = collected.cohorts, experiment.arms[a]
-    if cohorts is None or not set(metric.outcome.variables) <= set(cohorts.moments.variables):
-        why = (
-            "clusters were randomised, and a cluster may be in both cohorts"
-            if experiment.cluster
-            else "the metric counts only some days of a unit, so old and new units have no days in common"
-        )
-        return Learning(metric.id, arm, "", 0, 0, NOTHING, NOTHING, NOTHING, None, "unknown", why)
+    why = _refused(experiment, metric)
+    if why or cohorts is None:
+        return Learning(metric.id, arm, "", 0, 0, NOTHING, NOTHING, NOTHING, None, "unknown", why or NEEDS)
     control, treatment = cohorts.moments[None, :, 0], cohorts.moments[None, :, a]
     read = Estimates(unadjusted_contrast(metric, control, treatment), FIXED, experiment.alpha)
     old, new = (int(n) for n in (control.n + treatment.n)[0])
     difference, p = _difference(read)
     reason = None
     if min(control.n.min(), treatment.n.min()) < ENOUGH:
-        reason = (
-            f"needs {ENOUGH} units of each arm first exposed {OLD.days} days or more before these days, and "
-            f"as many in the {WINDOW.days} days before them: about 28 days of enrolment"
-        )
+        reason = NEEDS
     elif p is None:
         reason = "a lift cannot be read: control did nothing in these days, or no unit differs"
     return Learning(
@@ -75,6 +72,17 @@ def _learning(experiment: Experiment, collected: Collected, metric: Metric, a: i
         reading="unknown" if reason else _reading(metric, difference, p, experiment.alpha),
         reason=reason,
     )
+
+
+def _refused(experiment: Experiment, metric: Metric) -> str | None:
+    """Why old and new units cannot be compared at all."""
+    if experiment.cluster:
+        return "clusters were randomised, and a cluster may be in both cohorts"
+    if not metric.additive:
+        return f"a {metric.kind} of some days is not kept"
+    if any(variable.days is not None for variable in metric.outcome.variables):
+        return "the metric counts only some days of a unit, so old and new units have no days in common"
+    return None
 
 
 def _difference(read: Estimates) -> tuple[Estimate, float | None]:

@@ -5,12 +5,12 @@ from datetime import UTC, date, datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.collect.cells import Course, tally
 from analysis.collect.events import DAY, Totals, apply, opening, settled
 from analysis.collect.units import Units
 from analysis.collected import OLD, WINDOW, Cohorts
 from analysis.experiment import Experiment
 from analysis.metrics.metric import Array
-from analysis.moments import Moments
 from analysis.variables import Variable
 
 
@@ -24,7 +24,7 @@ def active_of(totals: Totals, arm: NDArray[np.int32], looks: int, arms: int) -> 
         for days in totals.days.values():
             for units, _ in days.get(day, ()):
                 active[units] = True
-        found[day] = np.bincount(arm[active], minlength=arms)
+        found[day] = np.bincount(arm.take(np.flatnonzero(active)), minlength=arms)
     return found
 
 
@@ -40,26 +40,21 @@ def cohorts_of(
     if not running or days is None or units.first is None or units.clusters is not None:
         return None
     end = min(days.stop, (experiment.end - date(1970, 1, 1)).days) if experiment.end else days.stop
-    begin, entry = end - WINDOW.days, units.first // DAY
-    cohorts = entry < begin - OLD.days, (entry >= begin - WINDOW.days) & (entry < begin)
-    columns = []
+    begin = end - WINDOW.days
+    age = begin * DAY - units.first
+    new = (age > 0) & (age <= WINDOW.days * DAY)
+    who = np.flatnonzero(new | (age > OLD.days * DAY))
+    if not len(who):
+        return None
+    values = {}
     for variable in running:
         total = opening(variable, len(units))
         for day in range(begin, end):
-            for who, amounts in totals.days[variable].get(day - totals.start, ()):
-                apply(variable, total, who, amounts)
-        columns.append(np.minimum(settled(variable, total), caps.get(variable, np.inf)))
-    values = np.stack(columns, axis=-1)
-    cells = [
-        [Moments.of(values[inside & (units.arm == a)], tuple(running)) for a in range(len(experiment.arms))]
-        for inside in cohorts
-    ]
-    moments = Moments(
-        tuple(running),
-        np.array([[cell.n for cell in row] for row in cells]),
-        np.array([[cell.mean for cell in row] for row in cells]),
-        np.array([[cell.cross for cell in row] for row in cells]),
-    )
+            for some, amounts in totals.days[variable].get(day - totals.start, ()):
+                apply(variable, total, some, amounts)
+        values[variable] = np.minimum(settled(variable, total.take(who)), caps.get(variable, np.inf))
+    course = Course(1, np.zeros(len(who), np.uint16), values, {}, {})
+    moments = tally(course, units.arm[who], len(experiment.arms), [(new[who].astype(np.int32), 2)])[0, 1:]
     return Cohorts(_midnight(begin), _midnight(end), moments)
 
 

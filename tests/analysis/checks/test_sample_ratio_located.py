@@ -95,7 +95,7 @@ def test_one_look_is_located_by_the_chi_square():
 
 
 def test_a_sound_split_in_twenty_segments_is_seldom_called_broken_at_any_of_28_looks():
-    rng, runs = np.random.default_rng(3), 600
+    rng, runs = np.random.default_rng(3), 1_500
     segments = (None, *(Segment("country", f"C{k}") for k in range(20)))
     experiment = an_experiment(a_metric("y"), inference="confidence_sequence", planned_units=100_000)
     alarms = np.zeros(2, int)

@@ -44,7 +44,7 @@ def test_a_lift_that_the_stated_prior_rules_out_warns_in_a_bayesian_design_only(
 
 
 def test_no_effect_is_seldom_called_too_good_at_any_of_28_looks():
-    rng, runs = np.random.default_rng(4), 150
+    rng, runs = np.random.default_rng(4), 400
     experiment = an_experiment(a_metric("y"), inference="confidence_sequence", planned_units=2_800)
     alarms = 0
     for _ in range(runs):
@@ -67,7 +67,7 @@ def test_a_slope_that_changes_its_sign_between_arms_warns():
 
 
 def test_unrelated_heavy_tailed_covariates_seldom_change_sign_at_any_of_28_looks():
-    rng, runs = np.random.default_rng(6), 120
+    rng, runs = np.random.default_rng(6), 300
     experiment = an_experiment(a_metric("y", covariates=("x",)))
     alarms = 0
     for _ in range(runs):
