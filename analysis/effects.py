@@ -6,6 +6,8 @@ Everything here works over any leading cells at once (looks, segments); nothing 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -123,13 +125,13 @@ def pooled_contrast(metric: Metric, control: Moments, treatment: Moments, slope:
     """
     quantities = (metric.outcome, *covariates_of(metric, control))
     arms = [_linearise(quantities, arm) for arm in (control, treatment)]
-    centre = _linearise(quantities, control + treatment).value[..., 1:]
+    centre = _linearise(quantities, control, treatment).value[..., 1:]
     return _pooled(metric, arms, pooled_slope(metric, control, treatment) if slope is None else slope, centre)
 
 
 def pooled_slope(metric: Metric, control: Moments, treatment: Moments) -> Array:
     """Slope of the metric on its covariates among the units of both arms, shape (..., k)."""
-    return slopes(_linearise((metric.outcome, *covariates_of(metric, control)), control + treatment).covariance)
+    return slopes(_linearise((metric.outcome, *covariates_of(metric, control)), control, treatment).covariance)
 
 
 def lin_contrast(metric: Metric, control: Moments, treatment: Moments, share: float) -> Contrast:
@@ -140,7 +142,7 @@ def lin_contrast(metric: Metric, control: Moments, treatment: Moments, share: fl
     """
     quantities = (metric.outcome, *covariates_of(metric, control))
     arms = [_linearise(quantities, arm) for arm in (control, treatment)]
-    centre = _linearise(quantities, control + treatment).value[..., 1:]
+    centre = _linearise(quantities, control, treatment).value[..., 1:]
     return _lin(arms, centre, share)
 
 
@@ -171,9 +173,11 @@ def covariates_of(metric: Metric, moments: Moments) -> tuple[Quantity, ...]:
     return tuple(found)
 
 
-def _linearise(quantities: tuple[Quantity, ...], arm: Moments) -> _Linear:
-    """The quantities of one arm, the metric's first; a covariate with a denominator of 0 explains nothing."""
+def _linearise(quantities: tuple[Quantity, ...], *arms: Moments) -> _Linear:
+    """The quantities of arms together, the metric's first; a covariate with a denominator of 0 explains nothing."""
     variables = tuple(dict.fromkeys(v for quantity in quantities for v in quantity.variables))
+    size = (SIZE,) if SIZE in arms[0].variables else ()
+    arm = reduce(add, (each.select(tuple(dict.fromkeys((*variables, *size)))) for each in arms))
     effective, counted = arm.kish(SIZE) if SIZE in arm.variables else arm.n, _counted(quantities[0], arm)
     arm = arm.select(variables)
     value = np.empty((*arm.n.shape, len(quantities)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from math import isfinite
 from typing import cast
 
 import numpy as np
@@ -74,10 +75,11 @@ class Estimates:
 
     def lift_ends(self, alpha: float) -> tuple[Array, Array]:
         """Both ends of the lift's interval among all units at another level, shape (looks,)."""
-        units = self.contrast.n_control + self.contrast.n_treatment
-        critical = np.where(self.thin, np.nan, self.rule.critical(alpha, units, self.contrast.dof))[:, 0]
-        contrast = self.contrast
-        return fieller(contrast.control[:, 0], contrast.treatment[:, 0], contrast.covariance[:, 0], critical)
+        whole = self.contrast[:, :1]
+        units = whole.n_control + whole.n_treatment
+        critical = np.where(self.thin[:, :1], np.nan, self.rule.critical(alpha, units, whole.dof))
+        lower, upper = fieller(whole.control, whole.treatment, whole.covariance, critical)
+        return lower[:, 0], upper[:, 0]
 
     def p_value(self, cell: Cell) -> float | None:
         """Two-sided p-value of no difference."""
@@ -148,4 +150,4 @@ def thin_cells(
 def number(value: Array | float) -> float | None:
     """A finite number, or None."""
     plain = float(value)
-    return plain if np.isfinite(plain) else None
+    return plain if isfinite(plain) else None

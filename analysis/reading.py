@@ -125,6 +125,7 @@ def _effects(collected: Collected, series: Series, family: list[Family] | None) 
     readings, alternatives, posteriors = main.readings(metric), series.alternatives(), series.posteriors()
     stopped, futile = series.stopped(), series.futile()
     interval = Interval(series.kind, 1 - experiment.alpha)
+    names = tuple(quantity.name for quantity in metric.covariates)
     with np.errstate(divide="ignore", invalid="ignore"):
         saved = 1 - np.square(used.standard_error / plain.standard_error)
 
@@ -138,7 +139,7 @@ def _effects(collected: Collected, series: Series, family: list[Family] | None) 
             segment=collected.segments[cell[1]],
             n=Arms(int(plain.n_control[cell]), int(plain.n_treatment[cell])),
             means=Arms(number(plain.control[cell]), number(plain.treatment[cell])),
-            adjustment=_adjustment(experiment, metric, used, cell) if metric.covariates else None,
+            adjustment=_adjustment(experiment.adjustment, names, used, cell) if names else None,
             absolute=absolute,
             relative=relative,
             unadjusted=EffectPair(raw.absolute(cell), raw.relative(cell))
@@ -169,12 +170,9 @@ def _covariance(used: Contrast, cell: Cell) -> tuple[float, ...] | None:
     return three if np.isfinite(three).all() else None
 
 
-def _adjustment(experiment: Experiment, metric: Metric, used: Contrast, cell: Cell) -> Adjustment:
+def _adjustment(method: str, names: tuple[str, ...], used: Contrast, cell: Cell) -> Adjustment:
     slopes = tuple(tuple(number(slope) for slope in row) for row in used.slopes[cell])
-    names = tuple(quantity.name for quantity in metric.covariates)
-    return Adjustment(
-        experiment.adjustment, names, slopes, Arms(number(used.control[cell]), number(used.treatment[cell]))
-    )
+    return Adjustment(method, names, slopes, Arms(number(used.control[cell]), number(used.treatment[cell])))
 
 
 def metric_plan(metric: Metric) -> MetricPlan:

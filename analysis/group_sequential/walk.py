@@ -75,7 +75,8 @@ class Walk:
             density = walk.density(at[:, None], information, drift[solve])[:, 0]
             step = above * np.log(above / chance[solve]) / density
             at = at + step
-            if np.max(np.abs(step)) <= 1e-13 * np.sqrt(information):
+            # What is left is of the order of the square of the last step.
+            if np.max(np.abs(step)) <= 1e-7 * np.sqrt(information):
                 break
         bound[solve] = at
         return bound
