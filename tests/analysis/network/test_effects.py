@@ -8,7 +8,7 @@ from analysis.network.effects import CONDITIONS, network_contrasts
 from tests.benchmarks._networks import World
 from tests.benchmarks.network_coverage import alarms, coverage
 
-RUNS = 500
+RUNS = 400
 
 
 def an_experiment_among_friends(**world):
@@ -72,15 +72,15 @@ def test_one_community_gives_no_interval():
 
 @pytest.mark.parametrize("by_unit", [True, False])
 def test_intervals_hold_the_known_truth(by_unit):
-    found = coverage(np.random.default_rng(8), RUNS, worlds=5, by_unit=by_unit, spill=1.0)
+    found = coverage(np.random.default_rng(8), RUNS, worlds=4, by_unit=by_unit, spill=1.0)
     assert {name for name, tally in found.items() if tally.runs == RUNS} >= {"direct", "total", "spillover_untreated"}
     assert [name for name, tally in found.items() if not tally.kept] == []
 
 
 @pytest.mark.parametrize("inference", ["fixed", "confidence_sequence"])
 def test_the_warning_is_rare_without_spillover_and_sure_with_much(inference):
-    runs = 120
-    false = alarms(np.random.default_rng(2), runs, 6, spill=0.0, inference=inference)
-    true = alarms(np.random.default_rng(2), runs, 6, spill=2.0, inference=inference)
+    runs = 80
+    false = alarms(np.random.default_rng(2), runs, 4, spill=0.0, inference=inference)
+    true = alarms(np.random.default_rng(2), runs, 4, spill=2.0, inference=inference)
     assert stats.binomtest(false, runs, 0.01, alternative="greater").pvalue > 0.001, false
     assert stats.binomtest(true, runs, 0.95, alternative="less").pvalue > 0.001, true
