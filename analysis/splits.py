@@ -23,6 +23,7 @@ class Splits:
         fixed: chi-square p-values, valid at one look.
         sequential: p-values valid at every look, running minima of 1 / Bayes factor; nan where there is one look only.
         deviation: largest distance of an arm's share from its plan, in shares of the units; nan without units.
+        missing: the same in shares of the arm that it is largest for, so that of a small arm is not overlooked.
         alarmed: where the test that decides, the sequential one if there are several looks, is below `limit`.
 
     p-values of segments are times the number of segments: e-values alarm at segments / level.
@@ -42,7 +43,8 @@ class Splits:
             self.p, self.limit = self.sequential, SAMPLE_RATIO_SEQUENTIAL
         with np.errstate(divide="ignore", invalid="ignore"):
             arrived = self.counts / self.counts.sum(axis=-1, keepdims=True)
-        self.deviation = np.abs(arrived - self.planned).max(axis=-1)
+        off = np.abs(arrived - self.planned)
+        self.deviation, self.missing = off.max(axis=-1), (off / self.planned).max(axis=-1)
         self.alarmed: NDArray[np.bool_] = self.p < self.limit
 
     def since(self, k: int) -> NDArray[np.int64]:

@@ -6,8 +6,8 @@ from analysis.checks.subject import Subject, day_text, p_text, split_text
 from analysis.readout import Check, Verdict
 from analysis.splits import SAMPLE_RATIO_SEQUENTIAL, Splits
 
-# With millions of units a test finds faults that move no result: below this share of the units one only looks.
-SMALL = 0.001
+# With millions of units a test finds faults that move no result: below this share of an arm's units one only looks.
+SMALL = 0.002
 
 
 def check(subject: Subject) -> list[Check | None]:
@@ -25,9 +25,9 @@ def check(subject: Subject) -> list[Check | None]:
 
 def judged(splits: Splits, k: int) -> Verdict:
     """Fails where all units are off by more than a little, warns where they are off at all, or a segment is."""
-    if splits.alarmed[k, 0] and splits.deviation[k, 0] >= SMALL:
+    if splits.alarmed[k, 0] and splits.missing[k, 0] >= SMALL:
         return "fail"
-    off = splits.alarmed[k] & ((splits.deviation[k] >= SMALL) | splits.alarmed[k, 0])
+    off = splits.alarmed[k] & ((splits.missing[k] >= SMALL) | splits.alarmed[k, 0])
     return "warn" if off.any() else "pass"
 
 
@@ -38,8 +38,10 @@ def located(splits: Splits, k: int) -> str:
     said, worst = "", splits.worst(k)
     if splits.alarmed[k, 0]:
         said += _dated(splits, k, 0)
-        if splits.deviation[k, 0] < SMALL:
-            said += f"; off by less than {100 * SMALL:g} points, which moves no result unless those missing are special"
+        if splits.missing[k, 0] < SMALL:
+            said += (
+                f"; off by less than {100 * SMALL:g}% of an arm, which moves no result unless those missing are special"
+            )
     if worst is not None:
         segment = splits.collected.segments[worst]
         assert segment is not None

@@ -74,11 +74,23 @@ def test_the_day_a_fault_began_is_found_to_within_two_days_in_nine_of_ten():
     assert stats.binomtest(near, runs, 0.9, alternative="less").pvalue > 0.001
 
 
-def test_an_even_share_of_less_than_a_tenth_of_a_point_warns_and_does_not_fail():
+def test_a_share_that_is_off_by_less_than_a_tenth_of_a_point_warns_and_does_not_fail():
     for share, verdict in ((0.5006, "warn"), (0.502, "fail")):
         n = np.array([2e6, 5e7])
         running = np.stack([n * share, n * (1 - share)], axis=-1)[:, None]
         assert check(looks_of(running)[-1], "sample_ratio_sequential").verdict == verdict
+
+
+def test_a_small_arm_that_loses_a_tenth_fails_though_that_is_few_of_all_units():
+    n = np.array([2e6, 1e7])
+    running = np.stack([n * 0.991, n * 0.009], axis=-1)[:, None]
+    experiment = an_experiment(
+        a_metric("y"), inference="confidence_sequence", planned_units=20_000, shares={"a": 99.0, "b": 1.0}
+    )
+    assert (
+        check(read_collected(experiment, collected_units(running)).looks[-1], "sample_ratio_sequential").verdict
+        == "fail"
+    )
 
 
 def test_a_segment_that_is_broken_alone_warns():
