@@ -17,6 +17,7 @@ CAP, PAST = "cap = { quantile = 0.95 }", "covariates = { window_days = 14 }"
 SPEND = 'id = "spend"\nkind = "mean"\nrole = "primary"\nvalue = "money"'
 ORDERS = 'id = "orders"\nkind = "proportion"\nrole = "guardrail"\nmargin = 0.5'
 Y = 'id = "y"\nkind = "mean"\nvalue = "y"\nrole = "primary"'
+TYPICAL = 'id = "typical"\nkind = "quantile"\nquantile = 0.5\nvalue = "money"\nrole = "guardrail"\nmargin = 0.5'
 PAGES = 'id = "pages"\nkind = "count"\ncap = { value = 3 }'
 
 
@@ -32,7 +33,7 @@ def a_shop(folder: Path, spend: str = f"{CAP}\n{PAST}", orders: str = "", days: 
         for day in np.flatnonzero(rng.random(30) < 0.1) + 1
     ]
     window = f"window_days = {days}" if days else ""
-    metrics = f"{SPEND}\n{window}\n{spend}", f"{ORDERS}\n{window}\n{orders}", PAGES
+    metrics = f"{SPEND}\n{window}\n{spend}", f"{ORDERS}\n{window}\n{orders}", f"{TYPICAL}\n{window}", PAGES
     exposures, events_csv = (
         "\n".join((head, *rows)) for head, rows in (("unit,arm,group,time", seen), ("unit,time,money", events))
     )
@@ -87,7 +88,8 @@ def test_only_metrics_that_decide_and_choices_that_change_them_are_given(tmp_pat
         found.setdefault(each.metric, []).append(each.name)
     assert found["orders"] == [name for name in STATED if name not in ("no cap", "no covariates")]
     assert found["spend"] == [name for name in STATED if name != "14 days before as covariate"]
-    assert found.keys() == {"orders", "spend"}
+    assert found["typical"] == [name for name in STATED if "window" in name or "crossovers" in name]
+    assert found.keys() == {"orders", "spend", "typical"}
 
 
 def test_without_it_there_are_no_variations_and_else_the_readout_is_the_same(tmp_path):
