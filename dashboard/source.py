@@ -1,6 +1,7 @@
 """Where pages get their values: the workspace, its experiments and its stored readouts, each parsed once."""
 
 import os
+import tomllib
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ import streamlit as st
 
 from analysis.crossings import crossings
 from analysis.errors import ExperimentError
-from analysis.experiment import Experiment, load_experiment
+from analysis.experiment import Experiment, load_experiment, parse_experiment
 from analysis.pace import days_left
 from analysis.readout import Readout
 from analysis.trust import Trust
@@ -70,6 +71,15 @@ def files() -> list[File]:
     return [_file(str(path), path.stat().st_mtime_ns) for path in found]
 
 
+def stated() -> list[tuple[Experiment, str]]:
+    """The experiments whose definition can be read, with its text: as registered, or as its file says if it is new."""
+    found = {each.id: (_stated(each.definition), each.definition) for each in experiments()}
+    for file in files():
+        if file.experiment and file.experiment.id not in found:
+            found[file.experiment.id] = file.experiment, file.path.read_text("utf-8")
+    return [(experiment, text) for experiment, text in found.values() if experiment]
+
+
 def saved(experiment_id: str, look_id: int) -> Saved | None:
     """One stored readout; None where this experiment has no such look."""
     here = workspace()
@@ -118,3 +128,12 @@ def _file(path: str, changed: int) -> File:
         return File(Path(path), load_experiment(path))
     except ExperimentError as error:
         return File(Path(path), None, str(error))
+
+
+@st.cache_resource(show_spinner=False, max_entries=10_000)
+def _stated(definition: str) -> Experiment | None:
+    """An experiment as it was registered; one of an older grammar cannot be read any more."""
+    try:
+        return parse_experiment(tomllib.loads(definition), Path("experiment.toml"))
+    except (ExperimentError, tomllib.TOMLDecodeError):
+        return None

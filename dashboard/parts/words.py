@@ -1,6 +1,7 @@
 """The dashboard's wording, in one place, so that the same thing has the same name on every page."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -60,9 +61,9 @@ CHECK_NAMES = {
     ),
     "sample_size": ("Enough {units}", "Intervals need enough {units} in every arm to be trusted."),
     "freshness": ("Freshness", "How far the newest data lags behind what should be there."),
-    "spillover": ("Reaches friends", "Do {units} change with how many of their friends are treated?"),
+    "spillover": ("Effects on friends", "Do {units} change with how many of their friends are treated?"),
     "logging_gaps": ("Facts on every day", "Are there exposures and events of every arm on every day?"),
-    "surprise": ("Too good to be true", "Is a lift so large that a logging fault is more likely?"),
+    "surprise": ("Size of the lifts", "Is a lift so large that a logging fault is more likely?"),
     "covariates": ("Covariates", "Do metrics move with what was known before as one expects?"),
     "capping": ("Capping", "Does the cap cut off as many {units} in each arm?"),
     "other_arms": ("Other arms", "{units} in arms that this comparison does not use."),
@@ -92,11 +93,16 @@ def units(design: Design) -> str:
 
 def unit(design: Design) -> str:
     """What is randomised, in the singular; a column that does not say is named by the metrics ("per visitor")."""
-    name = design.unit.lower().removesuffix("_id").replace("_", " ").strip()
+    return unit_of(design.unit, [plan.name for plan in design.metrics])
+
+
+def unit_of(column: str, metrics: Sequence[str]) -> str:
+    """What is randomised, from its column and the names of the metrics."""
+    name = column.lower().removesuffix("_id").replace("_", " ").strip()
     name = name.removesuffix("id") if len(name) > len("uuid") else name
     if name not in ("", "unit", "id", "uid", "uuid", "rownames"):
         return name
-    said = next((match for plan in design.metrics if (match := PER.search(plan.name))), None)
+    said = next((match for metric in metrics if (match := PER.search(metric))), None)
     return said[1] if said else "unit"
 
 

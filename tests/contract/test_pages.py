@@ -27,6 +27,8 @@ BOUND = (
     "owned_by",
     "decision",
     "outcome",
+    "doc",
+    "define",
 )
 
 every_page = pytest.mark.parametrize("page", page_files(), ids=lambda page: page.file.stem)
