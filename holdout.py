@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from analysis import Experiment
     from store import Workspace
-    from store.registry import DecisionRecord, Registry
+    from store.registry import DecisionRecord
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -132,40 +132,21 @@ def refresh(workspace: WorkspaceOption = Path(".")) -> None:
 
 
 def _refresh_one(workspace: Workspace, file: Path, by_id: dict[str, Path]) -> str:
-    """Reads one experiment on the facts as they are now, saves the look, and says its verdict and the look's id."""
+    """Saves a look of one experiment, and says its verdict and the look's id."""
     import analysis
+    from analysis.looks import take_look
 
-    experiment, now = analysis.load_experiment(file), datetime.now(UTC)
+    experiment = analysis.load_experiment(file)
     if by_id.setdefault(experiment.id, file) != file:
         raise experiment.error("experiment", "id", f"{experiment.id!r} is also the id of {by_id[experiment.id].name}.")
-    versions = workspace.lake.versions()
-    result = analysis.read(experiment, workspace.at(versions), now=now, sensitivity=True)
-    text, verdict = file.read_text(encoding="utf-8"), result.decision.verdict
-    _warn_of_moved_units(workspace, experiment, text, now)
-    workspace.registry.save_experiment(text, id=experiment.id, name=experiment.name, owner=experiment.owner)
-    shown, history = result.split()
-    saved = workspace.registry.save_look(
-        experiment.id,
-        readout=shown,
-        segment_history=history,
-        verdict=verdict,
-        lake_versions=versions,
-        taken_at=now,
-    )
-    return f"{verdict} (look {saved.id})"
-
-
-def _warn_of_moved_units(workspace: Workspace, experiment: Experiment, text: str, now: datetime) -> None:
-    from store.assignment_file import moved_by_edit
-
-    registered = {record.id: record.definition for record in workspace.registry.experiments()}
-    moved = moved_by_edit(registered.get(experiment.id, text), text, now, experiment.file)
+    saved, moved = take_look(workspace, file, datetime.now(UTC))
     if moved:
         typer.echo(
-            f"{experiment.file}: {', '.join(moved)} changed while {experiment.id!r} runs, which moves units to other "
+            f"{file}: {', '.join(moved)} changed while {experiment.id!r} runs, which moves units to other "
             "arms or out of it. Put the old back, or start a new experiment with its own id.",
             err=True,
         )
+    return f"{saved.verdict} (look {saved.id})"
 
 
 @app.command()
@@ -200,31 +181,14 @@ def _time(text: str | None) -> datetime:
 @app.command()
 def recompute(look: int, workspace: WorkspaceOption = Path(".")) -> None:
     """Read the experiment of a saved LOOK again, on the facts as they were, and say whether anything differs."""
-    import analysis
+    from analysis.looks import recomputes
 
     opened = _open(workspace)
-    saved = opened.registry.look(look)
-    experiment = _registered(opened, saved.experiment_id)
-    again = analysis.read(experiment, opened.at(saved.lake_versions), now=saved.taken_at, sensitivity=True)
-    same = again == analysis.Readout.from_json(saved.readout or "", opened.registry.segment_history(look))
-    said = (
-        "the same readout, to the last digit."
-        if same
-        else "the readout differs; was the experiment file changed since?"
-    )
+    saved, same = opened.registry.look(look), recomputes(opened, look)
+    said = "the same readout, to the last digit." if same else "the readout differs; was the experiment file changed?"
     typer.echo(f"Look {look} of {saved.experiment_id}, taken {saved.taken_at:%d %b %Y %H:%M} UTC: {said}")
     if not same:
         raise typer.Exit(1)
-
-
-def _registered(workspace: Workspace, id: str) -> Experiment:
-    """An experiment as the registry has it."""
-    import tomllib
-
-    from analysis.experiment import parse_experiment
-
-    definition = workspace.registry.experiment(id).definition
-    return parse_experiment(tomllib.loads(definition), workspace.experiments / f"{id}.toml")
 
 
 @app.command()
@@ -240,6 +204,7 @@ def trust(
     import numpy as np
 
     from analysis import load_experiment
+    from analysis.looks import registered
     from analysis.trust import trust as count_errors
     from analysis.trust.report import as_text
 
@@ -248,7 +213,7 @@ def trust(
         opened = _open(workspace) if workspace else _around(read)
     else:
         opened = _open(workspace or Path("."))
-        read = _registered(opened, experiment)
+        read = registered(opened, experiment)
     versions = opened.lake.versions() if opened else {}
     found = count_errors(
         read,
@@ -275,25 +240,13 @@ def report(
     from dashboard.report.document import report as document
 
     registry = _open(workspace).registry
-    saved = registry.look(_look_of(registry, experiment, look))
+    saved = registry.look_of(experiment, look)
     file = out or Path(f"{experiment}-look-{saved.id}.html")
     proof, decisions = registry.latest_trust(experiment), registry.decisions(experiment)
     trust = Trust.from_json(proof.result) if proof else None
     html = document(Readout.from_json(saved.readout or ""), saved.id, saved.taken_at, decisions, trust)
     file.write_text(html, encoding="utf-8")
     typer.echo(f"{file} is written.")
-
-
-def _look_of(registry: Registry, experiment: str, look: int | None) -> int:
-    """The look asked for, or the latest; one of another experiment is refused."""
-    from store import RegistryError
-
-    looks = [each.id for each in registry.looks(registry.experiment(experiment).id)]
-    if not looks:
-        raise RegistryError(f"experiment {experiment!r} has no look. Take one with `holdout refresh`.")
-    if look is not None and look not in looks:
-        raise RegistryError(f"look {look} is not of {experiment!r}; the latest of its own is {looks[0]}.")
-    return look or looks[0]
 
 
 @app.command()
@@ -308,8 +261,8 @@ def decide(
 ) -> None:
     """Record what a person decided on EXPERIMENT; a later decision supersedes it, nothing erases it."""
     registry = _open(workspace).registry
-    on = _look_of(registry, experiment, look)
-    made = registry.decide(experiment, on, verdict, reason=reason, decided_by=by, override=override)
+    on = registry.look_of(experiment, look)
+    made = registry.decide(experiment, on.id, verdict, reason=reason, decided_by=by, override=override)
     typer.echo(_decision_line(made))
 
 

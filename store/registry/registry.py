@@ -105,6 +105,15 @@ class Registry:
                 raise _unknown_look(look_id)
             return _look(row)
 
+    def look_of(self, experiment_id: str, look_id: int | None = None) -> LookRecord:
+        """A look of an experiment, the latest if none is named; one of another experiment is refused."""
+        looks = [each.id for each in self.looks(self.experiment(experiment_id).id)]
+        if not looks:
+            raise RegistryError(f"experiment {experiment_id!r} has no look. Take one with `holdout refresh`.")
+        if look_id is not None and look_id not in looks:
+            raise RegistryError(f"look {look_id} is not of {experiment_id!r}; the latest of its own is {looks[0]}.")
+        return self.look(look_id or looks[0])
+
     def segment_history(self, look_id: int) -> str | None:
         """The second part of a look's readout; None where the first is all of it."""
         with Session(self._engine) as session:
