@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isnan, nan
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from analysis.experiment import Experiment
 from analysis.group_sequential import GroupSequential, Spending
 from analysis.intervals import ConfidenceSequence, FixedHorizon, IntervalRule
 from analysis.metrics import Metric
+from analysis.metrics.metric import Array
 from analysis.readout import GroupSequentialPlan
 from analysis.schedule import spending_time
 
@@ -52,9 +54,14 @@ class Rules:
         """By units, or by information where the metric says what error was planned for the end."""
         assert self.time is not None
         if metric.planned_error is None:
-            return GroupSequential(tuple(self.time.tolist()), self.spending, alpha=self.experiment.alpha)
+            return GroupSequential(_key(self.time), self.spending, alpha=self.experiment.alpha)
         information = np.square(metric.planned_error / np.where(used.standard_error > 0, used.standard_error, np.nan))
         known = np.nan_to_num(information[:, 0], nan=0.0)
         spent = np.where(self.time == 1, 1.0, np.minimum(known, 1.0))
         time = np.where(np.isnan(self.time) | (known == 0), np.nan, spent)
-        return GroupSequential(tuple(time.tolist()), self.spending, tuple(known.tolist()), self.experiment.alpha)
+        return GroupSequential(_key(time), self.spending, tuple(known.tolist()), self.experiment.alpha)
+
+
+def _key(time: Array) -> tuple[float, ...]:
+    """With one nan for all: bounds are kept by the times they were solved for, and a nan is equal to itself only."""
+    return tuple(nan if isnan(when) else when for when in time.tolist())
