@@ -54,7 +54,9 @@ def test_importing_a_room_loads_nothing_heavy(room):
 
 def test_no_file_is_longer_than_four_hundred_lines():
     long = {
-        str(f.relative_to(ROOT)): n for _, f in FILES if (n := len(f.read_text(encoding="utf-8").splitlines())) > 400
+        str(f.relative_to(ROOT)): n
+        for f in (ROOT / "holdout.py", *(file for _, file in FILES))
+        if (n := len(f.read_text(encoding="utf-8").splitlines())) > 400
     }
     assert long == {}
 
