@@ -155,9 +155,9 @@ def _read(
     """The variations of alternatives on the same units, by one scan; where the facts refuse it, by one for each."""
     from analysis.collect import collect
 
-    k, hold, waiting = circumstances(experiment, collected)
+    _, hold, waiting = circumstances(experiment, collected)
     # A group sequential bound depends on the analyses before it, and an early look is none of the last scan's.
-    last = k == len(collected.looks) - 1 and experiment.inference != "group_sequential"
+    last = decision.look == len(collected.looks) - 1 and experiment.inference != "group_sequential"
     metrics = tuple(dict.fromkeys(metric for other in others for metric in other.experiment.metrics))
     first = others[0].experiment
     try:
@@ -167,7 +167,7 @@ def _read(
             return _refused(others[0], str(error))
         return [each for other in others for each in _read(experiment, [other], collected, decision, workspace)]
     times: Any = found.looks
-    at = -1 if last else bisect_right(times, collected.looks[k]) - 1
+    at = -1 if last else bisect_right(times, collected.looks[decision.look]) - 1
     # The times at which error is spent are the plan's own, whatever the window.
     rules = Rules(replace(first, metrics=experiment.metrics), found)
     varied = []
