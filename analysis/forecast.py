@@ -31,7 +31,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What all traffic of some weeks can detect: the least lift by inference, as in `Answer`."""
+    """What the traffic of some weeks can detect: the least lift by inference, as in `Answer`."""
 
     days: int
     units: int
@@ -127,7 +127,7 @@ class Plan:
         start, days_of_past: the window of the past; None for a table, which has no days.
         planned_units: in all arms together, as the file says or, without, all that come in the past's days.
         lift: least lift of the first primary metric at the planned units under the experiment's own inference.
-        days: as asked for, or until the planned units are in, in whole weeks of all traffic; None where the longest
+        days: as asked for, or until the planned units are in, in whole weeks of the traffic; None where the longest
             plan is too short.
         share: of the traffic of those days that the planned units are; at most 1.
         suggested_units, suggested_days: for the stated effect in every primary metric and every guardrail's margin.

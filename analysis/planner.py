@@ -36,6 +36,7 @@ def plan(
     effect: float | None = None,
     days: int | None = None,
     target: float = 0.8,
+    traffic: float = 1.0,
     now: datetime | None = None,
     progress: Callable[[str], None] = lambda message: None,
 ) -> Plan:
@@ -46,6 +47,7 @@ def plan(
         effect: the relative lift that would matter, such as 0.02, for powers and days; a guardrail's is its margin.
         days: how long units are to come; without it until the planned units are in, in whole weeks of all traffic.
         target: the power to plan for.
+        traffic: share of the units that come which take part, above 0 and at most 1.
         now: when experiments count as running; without it the present.
         progress: is told, in words, what is being done.
 
@@ -57,16 +59,22 @@ def plan(
     running = running_experiments(experiment, workspace, (now or datetime.now(UTC)).date())
     past = read_past(experiment, workspace, [other.id for other in running])
     progress("Working out what the units can show")
-    return Planner(experiment, past, effect, days, target).plan(overlaps(experiment, running, past.shared))
+    return Planner(experiment, past, effect, days, target, traffic).plan(overlaps(experiment, running, past.shared))
 
 
 class Planner:
     """One plan in the making; days count from the start of the experiment, and n is units of all arms together."""
 
     def __init__(
-        self, experiment: Experiment, past: Past, effect: float | None, days: int | None, target: float
+        self,
+        experiment: Experiment,
+        past: Past,
+        effect: float | None,
+        days: int | None,
+        target: float,
+        traffic: float = 1.0,
     ) -> None:
-        self.experiment, self.past, self.effect, self.target = experiment, past, effect, target
+        self.experiment, self.past, self.effect, self.target, self.traffic = experiment, past, effect, target, traffic
         shares, control = experiment.shares, experiment.control
         least = min(shares[arm] for arm in experiment.arms[1:])
         self.control_share, self.ratio = shares[control] / sum(shares.values()), least / shares[control]
@@ -84,10 +92,10 @@ class Planner:
         return tuple(range(7, 7 * MOST_WEEKS + 1, 7)) if self.past.window else ()
 
     def units(self, days: int) -> float:
-        """Units that have come by the end of a day; after the past's days as many a day as in its last week."""
+        """Units that take part by the end of a day; after the past's days as many a day as in its last week."""
         known, back = len(self.seen), max(1, len(self.seen) - 7)
         daily = (self.seen[-1] - self.seen[back - 1]) / (known - back) if known > back else self.seen[-1]
-        return float(self.seen[min(days, known) - 1] + max(days - known, 0) * daily)
+        return self.traffic * float(self.seen[min(days, known) - 1] + max(days - known, 0) * daily)
 
     def plan(self, overlaps: tuple[Overlap, ...]) -> Plan:
         experiment, window = self.experiment, self.past.window
@@ -107,7 +115,7 @@ class Planner:
             planned_units=self.planned,
             lift=lifts[0] if lifts else None,
             days=self.days,
-            share=None if available is None else min(self.planned / available, 1.0),
+            share=None if available is None else self.traffic * min(self.planned / available, 1.0),
             suggested_units=_most([answer.units if answer else None for answer in own]),
             suggested_days=_most([answer.days if answer else None for answer in own]),
             metrics=metrics,
@@ -186,8 +194,8 @@ class Planner:
         available = self.units(self.horizon) if self.horizon else math.inf
         if available < self.planned:
             notes.append(
-                f"{self.planned:,} {self.experiment.randomised} are planned, and in {self.horizon} days all traffic "
-                f"brings {available:,.0f}."
+                f"{self.planned:,} {self.experiment.randomised} are planned, and in {self.horizon} days "
+                f"{'all' if self.traffic == 1 else f'{self.traffic:.0%} of the'} traffic brings {available:,.0f}."
             )
         if self.days and self.days > known:
             notes.append(f"The past has {known} days, and the plan takes {self.days}: later traffic is guessed.")

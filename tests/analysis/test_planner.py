@@ -101,6 +101,17 @@ def test_more_units_and_more_days_detect_less_and_peeking_costs(shop):
     assert all(price.false_positives <= 0.0501 for price in made.price if price.valid)
 
 
+def test_a_share_of_the_traffic_takes_longer_for_the_same_units(shop):
+    made, experiment = shop
+    half = plan(experiment, effect=0.1, traffic=0.5)
+    assert [t.units for t in half.traffic] == [t.units // 2 for t in made.traffic]
+    assert (half.planned_units, half.days, half.share) == (2800, 2 * made.days, made.share * 0.5)
+    # Two weeks of half the traffic are the units of one week of all of it; their variance is divided by n - 1 of twice
+    # as many, 2,800, of the past.
+    week, weeks = made.metrics[0].curve[0].lifts["fixed"], half.metrics[0].curve[1].lifts["fixed"]
+    assert weeks == pytest.approx(week * np.sqrt(1399 / 1400 * 2800 / 2799), rel=1e-7)
+
+
 def test_a_design_with_its_own_looks_is_priced_as_planned(tmp_path):
     experiment = a_log_of(tmp_path, a_shop(days=7), planned_units="1400", inference='"group_sequential"')
     assert len(plan(experiment).price) == 5
