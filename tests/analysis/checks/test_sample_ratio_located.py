@@ -9,6 +9,7 @@ from scipy import stats
 from analysis.moments import Moments
 from analysis.reading import read_collected
 from analysis.readout import Check, Look, Segment
+from analysis.sample_ratio import sequential_p_value
 from analysis.splits import Splits
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -56,6 +57,8 @@ def test_a_fault_of_one_country_is_found_there_with_its_day_and_mended_without_i
     assert abs((since - (START + timedelta(days=13))).days) <= 1
     assert since <= datetime.fromisoformat(broken["C2"].first_bad)
     assert broken["C2"].sequential < 0.01 and broken["C2"].deviation > 0.04
+    known = next(look for look in looks if any(split.first_bad for split in look.splits))
+    assert known.time == broken["C2"].first_bad
     first_failing = next(k for k, look in enumerate(looks) if check(look, "sample_ratio_sequential").verdict == "fail")
     assert first_failing >= 12
 
@@ -97,6 +100,17 @@ def test_a_segment_that_is_broken_alone_warns():
     running, segments = by_country(np.array([[[1_000, 1_300], [1_300, 1_000]]] * 3))
     found = check(looks_of(running, segments)[-1], "sample_ratio_sequential")
     assert found.verdict == "warn" and "country = C" in found.reason
+
+
+def test_segments_pay_for_their_number_and_alarm_at_one_in_a_hundred():
+    running, segments = by_country(np.array([[[300, 300 + gap] for gap in (0, 90, 125, 132, 150)]] * 4))
+    splits = Splits(an_experiment(a_metric("y")), collected_units(running, segments))
+    single = sequential_p_value(running, np.ones(2))
+    np.testing.assert_allclose(splits.sequential[:, 1:], np.minimum(1, 5 * single[:, 1:]))
+    np.testing.assert_allclose(splits.sequential[:, 0], single[:, 0])
+    between = (splits.sequential > 0.01) & (splits.sequential < 0.05)
+    assert between.any()
+    assert not splits.alarmed[between].any() and splits.alarmed[splits.sequential < 0.01].all()
 
 
 def test_one_look_is_located_by_the_chi_square():
