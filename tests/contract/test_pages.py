@@ -29,6 +29,10 @@ BOUND = (
     "outcome",
     "doc",
     "define",
+    "file",
+    "effect",
+    "power",
+    "traffic",
 )
 
 every_page = pytest.mark.parametrize("page", page_files(), ids=lambda page: page.file.stem)
