@@ -21,7 +21,9 @@ def stopped(tested: Estimates) -> Stopped | None:
     assert isinstance(tested.rule, GroupSequential)
     difference, error, bounds = (values[:, 0] for values in (tested.difference, tested.error, tested.critical))
     ended = bool(np.max(np.nan_to_num(tested.rule.time)) == 1.0)
-    answer = after_stopping(difference, error, bounds, tested.alpha, ended=ended)
+    # Not 1 / error²: while units still go on to spend, the error of what they spent does not fall.
+    information = tested.units[:, 0] if tested.rule.information is None else np.array(tested.rule.information)
+    answer = after_stopping(difference, error, bounds, tested.alpha, information=information, ended=ended)
     if answer is None:
         return None
     k = answer.look

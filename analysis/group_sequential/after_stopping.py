@@ -31,6 +31,7 @@ def after_stopping(
     bounds: ArrayLike,
     alpha: float,
     *,
+    information: ArrayLike | None = None,
     sides: int = 2,
     ended: bool = False,
 ) -> Stopped | None:
@@ -45,6 +46,7 @@ def after_stopping(
         estimates, standard_errors: shape (looks,).
         bounds: of z, shape (looks,), nan where a look is no analysis.
         alpha: error of the interval, both sides together.
+        information: that the bounds were made from, of any unit, shape (looks,); 1 / standard error² where not given.
         sides: 2, or 1 for a design that stops above only; its p-value then is one-sided.
         ended: whether the last analysis is final without a crossing.
 
@@ -54,17 +56,19 @@ def after_stopping(
     Raises:
         AnalysisError: where the shapes differ.
 
-    Information is 1 / standard error², however the bounds were made; a look that has as much as a later one
-    counts as part of it. z is taken as normal.
+    A look that has as much information as a later one counts as part of it. z is taken as normal.
 
     Source: Fairbanks and Madsen 1982; Tsiatis, Rosner and Mehta 1984; Jennison and Turnbull 2000, sections 8.4, 8.5.
     """
     from scipy.optimize.elementwise import bracket_root, find_root
 
     values, errors, limits = (np.asarray(of, float) for of in (estimates, standard_errors, bounds))
-    if not values.shape == errors.shape == limits.shape or values.ndim != 1:
+    with np.errstate(divide="ignore"):
+        known = 1 / np.square(errors) if information is None else np.asarray(information, float)
+    if not values.shape == errors.shape == limits.shape == known.shape or values.ndim != 1:
         raise AnalysisError(
-            f"estimates have shape {values.shape}, errors {errors.shape}, bounds {limits.shape}; all must be (looks,)"
+            f"estimates have shape {values.shape}, errors {errors.shape}, bounds {limits.shape}, information "
+            f"{known.shape}; all must be (looks,)"
         )
     looks = np.flatnonzero(np.isfinite(values) & (errors > 0) & np.isfinite(limits))
     z, limits = values[looks] / errors[looks], limits[looks]
@@ -74,16 +78,16 @@ def after_stopping(
     last = int(crossed[0]) if crossed.size else len(looks) - 1
     # A symmetric design is turned so that z is positive: the tail that is asked for is then the small one.
     sign = -1.0 if sides == 2 and z[last] < 0 else 1.0
-    information = np.square(errors[looks[last]] / errors[looks[: last + 1]])
-    least_after = np.minimum.accumulate(information[::-1])[::-1]
-    grew = np.append(information[:-1] < least_after[1:] * (1 - NEW), True)
+    share = known[looks[: last + 1]] / known[looks[last]]
+    least_after = np.minimum.accumulate(share[::-1])[::-1]
+    grew = np.append(share[:-1] < least_after[1:] * (1 - NEW), True)
     upper = np.append(limits[:last], sign * z[last])[grew]
     lower = np.append(-limits[:last] if sides == 2 else np.full(last, -np.inf), -np.inf)[grew]
-    information = information[grew]
+    share = share[grew]
 
     def tail(drift: ArrayLike) -> Array:
         """Chance of an outcome at least as high, at drifts; it grows with the drift."""
-        return crossing_probabilities(upper, information, drift, lower=lower).power
+        return crossing_probabilities(upper, share, drift, lower=lower).power
 
     def beyond(drift: Array, quantile: Array) -> Array:
         # As quantiles the two are nearly on a line, which takes few steps.

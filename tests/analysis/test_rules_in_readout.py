@@ -92,6 +92,23 @@ def test_a_design_that_stopped_gives_the_stage_wise_answer_from_then_on():
     assert stopped[first].relative.estimate < effect.relative.estimate, "the estimate at the stop leans to its side"
 
 
+def test_the_stage_wise_answer_leaves_out_zero_exactly_where_a_bound_was_crossed_though_units_go_on_to_spend():
+    # Every unit in spends again in each period, so that the error of the totals does not fall from look to look.
+    rng, metric = np.random.default_rng(8), a_metric("y0")
+    design = a_design("group_sequential", metric, group_sequential=GroupSequentialPlan("pocock", None, ()))
+    ends = []
+    for _ in range(60):
+        spent = rng.normal(2, 2, (2, 4_000, 4)) * (np.arange(4) >= np.arange(4_000)[:, None] // 1_000)
+        looks = [
+            [moments_of(y0=arm[: 1_000 * (k + 1), : k + 1].sum(axis=1)) for arm in spent + [[[0.0]], [[0.08]]]]
+            for k in range(4)
+        ]
+        effect = read_collected(design, collected_of(looks)).looks[-1].effects[0]
+        ends.append((effect.stopped.crossed, effect.stopped.relative.lower > 0 or effect.stopped.relative.upper < 0))
+    assert {crossed for crossed, _ in ends} == {True, False}
+    assert all(crossed == clear for crossed, clear in ends)
+
+
 def test_a_hopeless_design_may_stop_for_futility_and_only_if_that_was_planned():
     looks = (0.25, 0.5, 0.75, 1.0)
     collected = collected_of(running(-0.12, looks=2))
