@@ -9,6 +9,9 @@ from dashboard import source
 from dashboard.parts import numbers, picks
 from store import StoreError
 
+# How a reader looks at one experiment: another one starts afresh.
+VIEW = ("tab", "arm", "metric", "rule", "picked")
+
 
 def readout() -> source.Saved | None:
     """The saved readout of ?exp= and ?look=; None once the reader was told why there is none."""
@@ -55,7 +58,14 @@ def arm(readout: Readout) -> str:
     if len(arms) == 1:
         return lead
     return st.selectbox(
-        "Arm", arms, index=arms.index(lead), key="arm", bind="query-params", label_visibility="collapsed", width=220
+        "Arm",
+        arms,
+        index=arms.index(lead),
+        key="arm",
+        bind="query-params",
+        persist_state="session",
+        label_visibility="collapsed",
+        width=220,
     )
 
 
@@ -102,4 +112,7 @@ def follow() -> None:
     """A callback may not change the page, so the click is followed on the run after it."""
     if leading := st.session_state.pop("leading", None):
         page, query = leading
+        if query.get("exp") != st.query_params.get("exp"):
+            for key in VIEW:
+                st.session_state.pop(key, None)
         st.switch_page(page, query_params=query)

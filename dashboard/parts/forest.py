@@ -73,7 +73,7 @@ def _name(readout: Readout, plan: MetricPlan, arm: str, linked: bool) -> str:
     if not linked:
         return html.text(plan.name) + hint
     href = f"metric?{urlencode({'exp': readout.experiment, 'metric': plan.name, 'arm': arm})}"
-    event = f'data-event="metric" data-value="{html.text(plan.name)}"'
+    event = f'data-event="metric" data-value="{html.text(plan.id)}"'
     return f'<a href="{html.text(href)}" {event}>{html.text(plan.name)}</a>{hint}'
 
 

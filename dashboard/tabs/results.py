@@ -1,5 +1,7 @@
 """Results: the effect on each metric, and one of them look by look."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from dashboard import asked
@@ -22,9 +24,8 @@ def draw(saved: Saved, arm: str) -> None:
         st.caption("Greyed: the comparison is broken, so these lifts are for finding the cause only.")
     if len(picks.treatments(readout)) > 1:
         show(forest.arms(readout, arm, unadjusted=unadjusted, muted=blocked), key="arms", arm=asked.choose("arm"))
-    leads = {"exp": readout.experiment, "look": str(saved.look_id), "arm": arm}
     drawn = forest.table(readout, arm, unadjusted=unadjusted, muted=blocked)
-    show(drawn, key="forest", metric=asked.lead("pages/metric.py", "metric", leads))
+    show(drawn, key="forest", metric=_opens(saved))
     if belief := posterior.table(readout, arm):
         st.header("Chances", anchor="chances")
         show(belief, key="posterior")
@@ -42,6 +43,17 @@ def draw(saved: Saved, arm: str) -> None:
     _methods(saved)
     with reserved:
         course.draw(readout, plan, arm, rule)
+
+
+def _opens(saved: Saved) -> Callable[[str], None]:
+    """Opens a metric's own page. Its selectbox is set, for an address may not set what a widget is bound to."""
+    lead = asked.lead("pages/metric.py", "look", {"exp": saved.readout.experiment})
+
+    def clicked(metric: str) -> None:
+        st.session_state["metric"] = metric
+        lead(str(saved.look_id))
+
+    return clicked
 
 
 def _methods(saved: Saved) -> None:

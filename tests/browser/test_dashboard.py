@@ -9,15 +9,24 @@ from pathlib import Path
 
 import pytest
 
+from dashboard.pages_list import page_files
 from tests.browser import driver
-from tests.dashboard import sample
+from tests.dashboard import rich, sample
 
 if driver.CHROMIUM is None and not os.environ.get("CI"):
     pytest.skip("no chromium on this machine; apt-get install chromium", allow_module_level=True)
 
 pytestmark = pytest.mark.browser
 READOUTS = ("checkout-slate", "free-returns", "video-tiles", "ios-home", "mail-subjects", "new-market")
-PATHS = ("/", *(f"/readout?exp={id}" for id in READOUTS), "/readout?exp=nothing", "/definitions")
+PATHS = (
+    "/",
+    *(f"/readout?exp={id}" for id in READOUTS),
+    *(f"/readout?exp=whole&tab={tab}" for tab in ("Health", "History")),
+    "/readout?exp=whole&tab=Segments&picked=Device: Phone",
+    "/metric?exp=whole",
+    "/readout?exp=nothing",
+    "/definitions",
+)
 
 # Streamlit probes /readout/_stcore/... before it finds the server at the root: two 404s on every page but the first.
 PROBES = ("/_stcore/health", "/_stcore/host-config")
@@ -41,7 +50,7 @@ requestAnimationFrame(tick)
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[driver.Server]:
-    workspace = sample.fill(tmp_path_factory.mktemp("browser") / "shop")
+    workspace = rich.fill(tmp_path_factory.mktemp("browser") / "shop")
     with driver.serving(workspace.path) as running:
         yield running
 
@@ -57,7 +66,9 @@ def test_the_first_visitor_of_all_may_come_by_a_deep_link(browser: driver.Browse
         page.goto(f"{fresh.url}/readout?exp=checkout-slate")
         page.get_by_role("heading", name="Ship v7").wait_for()
         assert page.locator("[data-testid=stSidebar]").count() == 0
-        assert page.get_by_test_id("stTopNavLink").all_inner_texts() == ["Experiments", "Definitions"]
+        assert page.get_by_test_id("stTopNavLink").all_inner_texts() == [
+            each.title for each in page_files() if not each.hidden
+        ]
 
 
 @pytest.mark.parametrize("scheme", driver.SCHEMES)
@@ -133,18 +144,69 @@ def test_from_the_list_to_a_readout_and_back(server: driver.Server, browser: dri
         page.get_by_role("heading", name="Experiments", level=1).wait_for()
 
 
-def test_a_metric_is_chosen_by_keyboard_and_kept_in_the_address(server: driver.Server, browser: driver.Browser) -> None:
+def test_a_metric_opens_by_keyboard_and_is_kept_in_the_address(server: driver.Server, browser: driver.Browser) -> None:
     with driver.page(browser) as page:
-        page.goto(f"{server.url}/readout?exp=checkout-slate")
+        page.goto(f"{server.url}/readout?exp=mail-subjects&arm=Question")
         driver.settle(page)
-        page.get_by_role("button", name="Conversion rate").focus()
+        page.get_by_role("link", name="Conversion rate").focus()
         page.keyboard.press("Enter")
-        page.get_by_role("heading", name="Conversion rate, look by look").wait_for()
-        page.wait_for_function("location.search.includes('metric=Conversion')")
+        page.get_by_role("heading", name="Conversion rate", level=1).wait_for()
+        page.wait_for_function("location.search.includes('metric=Conversion') && location.search.includes('arm=Quest')")
         address = page.url
         page.goto("about:blank")
         page.goto(address)
-        page.get_by_role("heading", name="Conversion rate, look by look").wait_for()
+        page.get_by_role("heading", name="Conversion rate", level=1).wait_for()
+        page.get_by_text("Question (").wait_for()
+
+
+def test_a_tab_a_look_and_a_rule_are_kept_in_the_address(server: driver.Server, browser: driver.Browser) -> None:
+    with driver.page(browser) as page:
+        page.goto(f"{server.url}/readout?exp=checkout-slate")
+        driver.settle(page)
+        page.get_by_role("tab", name="History").click()
+        page.get_by_role("link", name="Open look").click()
+        page.get_by_text("not the latest").wait_for()
+        page.wait_for_function("location.search.includes('tab=History') && location.search.includes('look=')")
+        page.goto(f"{server.url}/readout?exp=whole&rule=Read once")
+        page.get_by_text("Read at each of 28 looks").wait_for()
+
+
+def test_a_decision_is_recorded_and_a_blocked_look_needs_to_be_overridden(
+    browser: driver.Browser, tmp_path: Path
+) -> None:
+    workspace = sample.fill(tmp_path / "shop")
+    with driver.serving(workspace.path) as server, driver.page(browser) as page:
+        page.goto(f"{server.url}/readout?exp=ios-home")
+        page.get_by_role("button", name="Record decision").click()
+        page.get_by_role("dialog").get_by_text("Stop, keep control").click()
+        page.get_by_label("Why").fill("The split is broken; we start again.")
+        page.get_by_label("Your name").fill("Ann")
+        page.get_by_role("button", name="Record", exact=True).click()
+        page.get_by_text("say that you override it").wait_for()
+        page.get_by_text("I decide although").click()
+        page.get_by_role("button", name="Record", exact=True).click()
+        page.get_by_text("by Ann on").wait_for()
+    (made,) = workspace.registry.decisions("ios-home")
+    assert (made.verdict, made.decided_by, made.override) == ("stop", "Ann", True)
+
+
+def test_the_report_and_the_tables_are_downloaded(
+    server: driver.Server, browser: driver.Browser, tmp_path: Path
+) -> None:
+    with driver.page(browser) as page:
+        page.goto(f"{server.url}/readout?exp=whole")
+        page.get_by_role("button", name="Share").click()
+        for label, ending in (("Report (HTML)", ".html"), ("All tables (CSV)", ".zip")):
+            with page.expect_download() as download:
+                page.get_by_role("button", name=label).click()
+            file = tmp_path / download.value.suggested_filename
+            download.value.save_as(file)
+            assert file.suffix == ending and file.stat().st_size > 10_000
+        page.goto(next(tmp_path.glob("*.html")).as_uri())
+        page.get_by_role("heading", name="Everything, whole").wait_for()
+        page.evaluate(AXE)
+        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+        assert [(each["id"], each["nodes"][0]["html"][:120]) for each in found] == []
 
 
 def test_another_arm_has_its_own_decision(server: driver.Server, browser: driver.Browser) -> None:

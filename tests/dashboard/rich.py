@@ -1,6 +1,8 @@
 """A sample readout with everything that a look can hold, and its two cousins: one that stopped, one with a prior."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 from analysis.readout import (
     Alternative,
@@ -20,6 +22,8 @@ from analysis.readout import (
     Stopped,
     Variation,
 )
+from analysis.trust import MetricTrust, Rate, RuleTrust, Trust
+from store import Workspace
 from tests.dashboard import sample
 
 
@@ -122,3 +126,46 @@ def _effect(effect: Effect, position: int) -> Effect:
         alternatives=(*effect.alternatives, Alternative("group_sequential", planned if at_analysis else never)),
         family=family,
     )
+
+
+def fill(path: Path) -> Workspace:
+    """The samples' workspace, with these three as well: one of them proven, decided twice, and its plan edited."""
+    workspace = sample.fill(path)
+    registry = workspace.registry
+    for id, made in (("whole", whole()), ("stopped", stopped()), ("bayesian", bayesian())):
+        registry.save_experiment(PLAN, id=id, name=f"Everything, {id}", owner="L. Okafor")
+        text, history = replace(made, experiment=id, design=replace(made.design, name=f"Everything, {id}")).split()
+        registry.save_look(id, readout=text, segment_history=history, verdict="ship", lake_versions={}, taken_at=AT)
+    registry.save_experiment(PLAN.replace("0.03", "0.02"), id="whole", name="Everything, whole", owner="L. Okafor")
+    look = registry.looks("whole")[0].id
+    first = registry.decide("whole", look, "review", reason="Look at the page load first.", decided_by="R. Mehta")
+    registry.record_outcome(first.id, "It was the image size.", recorded_by="T. Ahmed", look_id=look)
+    registry.decide("whole", look, "ship", reason="Revenue is clearly up.", decided_by="L. Okafor")
+    registry.save_trust("whole", proof().to_json(), lake_versions={})
+    return workspace
+
+
+def proof(verdict: str = "holds") -> Trust:
+    """A proof of the primary metric."""
+    rate = Rate.of(41, 1000)
+    rules = tuple(RuleTrust(kind, rate, rate, rate, rate, 0.1) for kind in ("confidence_sequence", "fixed"))
+    found = MetricTrust(sample.REVENUE, "v7", 0.05, 0.1, 1000, 900, rules, verdict, "why")
+    return Trust(
+        "whole", "Everything", "confidence_sequence", 0.05, "before", 28, 28, None, None, "visitor_id", 2000, 1000, 7,
+        (found,), rate, rate, 0.01, (),
+    )  # fmt: skip
+
+
+AT = datetime(2025, 11, 17, 9, 30, tzinfo=UTC)
+PLAN = """[experiment]
+id = "whole"
+
+[[metrics]]
+id = "revenue"
+kind = "mean"
+covariates = { window_days = 14 }
+
+[[metrics]]
+id = "load"
+margin = 0.03
+"""

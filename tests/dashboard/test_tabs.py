@@ -8,7 +8,6 @@ import pytest
 
 from analysis.readout import Estimate, Readout
 from analysis.segments import picked
-from analysis.trust import MetricTrust, Rate, RuleTrust, Trust
 from dashboard.parts import (
     checkup,
     compare,
@@ -179,10 +178,7 @@ def bad_checks(nasty: str) -> tuple:
     [("holds", "Held its 5% promise"), ("does not hold", "Broke its 5% promise"), ("too few units to say", "Proof")],
 )
 def test_a_proof_stands_beside_the_result(verdict: str, starts: str) -> None:
-    rate = Rate(41, 1000, 0.041, 0.0296, 0.0552)
-    rule = RuleTrust("confidence_sequence", rate, rate, rate, rate, 0.1)
-    found = MetricTrust(sample.REVENUE, "v7", 0.05, 0.1, 1000, 900, (rule,), verdict, "why")
-    proof = Trust("x", "X", "confidence_sequence", 0.05, "before", 28, 28, None, None, "visitor_id", 2000, 1000, 7, (found,), rate, rate, 0.01, ())  # fmt: skip
+    proof = rich.proof(verdict)
     said = text(trust.badge(proof, "revenue", "v7"))
     assert (
         said.startswith(starts) and "in 1,000 re-randomisations of your own users" in said and "(4.1%, 3.0–5.5)" in said
