@@ -72,10 +72,10 @@ def test_a_slope_that_changes_its_sign_between_arms_warns():
 
 
 def own_past(rng: np.random.Generator, n: int, slope: float = 0.0) -> list[Moments]:
-    """Two arms of heavy-tailed spending, with the same before exposure."""
+    """Two arms of a score, with the same before exposure: of either sign, for spending hardly ever seems to fall."""
     variables = (Variable("y"), Variable("y", days=14, pre=True))
-    before = rng.lognormal(0, 1.5, (2, n))
-    return [Moments.of(np.stack([rng.lognormal(0, 1.5, n) + slope * x, x], -1), variables) for x in before]
+    before = rng.normal(0, 1, (2, n))
+    return [Moments.of(np.stack([rng.normal(0, 1, n) + slope * x, x], -1), variables) for x in before]
 
 
 WITH_PAST = replace(a_metric("y"), covariates=(Quantity(Variable("y", days=14, pre=True)),))
@@ -87,7 +87,7 @@ def test_a_metric_that_falls_with_its_own_past_warns():
         assert checks["covariates"].verdict == verdict
 
 
-def test_unrelated_heavy_tailed_pasts_seldom_warn_at_any_of_28_looks():
+def test_unrelated_pasts_seldom_warn_at_any_of_28_looks():
     rng, runs, alarms = np.random.default_rng(6), 300, 0
     for _ in range(runs):
         looks = [own_past(rng, 50)]
