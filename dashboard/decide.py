@@ -3,13 +3,11 @@
 import streamlit as st
 
 from dashboard import source
-from dashboard.parts import words
+from dashboard.parts import history, words
 from dashboard.parts.numbers import minute
 from dashboard.source import Saved
 from store import StoreError
 from store.registry import VERDICTS
-
-DECIDED = {"ship": "Ship", "keep_running": "Keep running", "stop": "Stop, keep control", "review": "Review further"}
 
 
 def button(saved: Saved) -> None:
@@ -32,7 +30,7 @@ def _form(saved: Saved) -> None:
             "Decision",
             VERDICTS,
             index=None if blocked else VERDICTS.index(call),
-            format_func=lambda each: DECIDED[each],
+            format_func=lambda each: history.word(each).text,
             horizontal=True,
         )
         reason = st.text_area("Why", placeholder="What made the difference, and what you weighed against it")

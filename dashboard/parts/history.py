@@ -3,9 +3,10 @@
 import difflib
 from collections.abc import Sequence
 
-from analysis.readout import Call
 from dashboard.parts import html, numbers, words
 from store.registry import AuditRecord, DecisionRecord, ExperimentRecord, LookRecord
+
+DECIDED = {"review": words.Word("scale", "Review further")}
 
 
 def looks(records: Sequence[LookRecord], shown: int) -> str:
@@ -19,7 +20,7 @@ def looks(records: Sequence[LookRecord], shown: int) -> str:
             else f'<a href="readout?exp={html.text(look.experiment_id)}&amp;look={look.id}" data-event="look" '
             f'data-value="{look.id}">Open look {look.id}</a>'
         )
-        items.append(entry(numbers.minute(look.taken_at), marked(look.verdict), link))
+        items.append(entry(numbers.minute(look.taken_at), html.marked(_advice(look.verdict)), link))
     return ledger(items)
 
 
@@ -71,7 +72,7 @@ def _diff(old: str, new: str) -> str:
 
 def decision(made: DecisionRecord) -> str:
     """Why it was made, by whom, what its look advised, and what became of it."""
-    advised = word(made.recommended).text
+    advised = _advice(made.recommended).text
     said = [
         f"{html.text(made.decided_by)}: “{html.text(made.reason)}” On look {made.look_id}, which said “{advised}”.",
         "A failed health check was overridden." if made.override else "",
@@ -86,18 +87,18 @@ def decision(made: DecisionRecord) -> str:
     return f"{' '.join(filter(None, said))}{became}"
 
 
-def _call(verdict: str) -> Call:
-    """A verdict from the registry; one of a newer version reads as one that a person must judge."""
-    return next((call for call in words.CALLS if call == verdict), "review")
+def _advice(verdict: str) -> words.Word:
+    """What a look said; a verdict of a newer version reads as one that a person must judge."""
+    return next((word for call, word in words.CALLS.items() if call == verdict), words.CALLS["review"])
 
 
 def word(verdict: str) -> words.Word:
-    """A verdict from the registry as icon, word and tone."""
-    return words.CALLS[_call(verdict)]
+    """What a person decided, as icon, word and tone."""
+    return DECIDED.get(verdict) or _advice(verdict)
 
 
 def marked(verdict: str) -> str:
-    """A verdict from the registry as a mark."""
+    """What a person decided, as a mark."""
     return html.marked(word(verdict))
 
 

@@ -19,7 +19,7 @@ def figure(points: Points, colours: Palette, *, blocked: bool = False) -> dict[s
     dated = all(numbers.moment(look.time) for look, _ in points)
     x = [look.time if dated else position + 1 for position, (look, _) in enumerate(points)]
     kind = points[-1][1].interval.kind
-    name = f"{words.level(points[-1][1])} {rules.NAMES[kind].lower()} ({rules.HOLDS[kind]})"
+    name = f"{words.level(points[-1][1])} interval: {rules.NAMES[kind].lower()}, {rules.HOLDS[kind]}"
     traces = [*_band(x, points, colour, name), *_fixed(x, points, colours), *_line(x, points, since, colour, colours)]
     return {"data": traces, "layout": _layout(x, points, since, colour, colours)}
 

@@ -59,9 +59,14 @@ def excludes_zero(estimate: Estimate | None) -> bool:
 
 
 def clear_since(looks: list[tuple[Look, Effect]]) -> int | None:
-    """Position of the look from which the interval has excluded zero without a break; None if it does not now."""
+    """Position of the look from which the interval has excluded zero without a break; None if it does not now.
+
+    A look that is no analysis of a group sequential design is passed over.
+    """
     since = None
     for position, (_, effect) in enumerate(looks):
+        if effect.interval.kind == "group_sequential" and effect.relative.lower is None:
+            continue
         since = (position if since is None else since) if excludes_zero(effect.relative) else None
     return since
 

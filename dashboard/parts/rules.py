@@ -30,11 +30,11 @@ def kinds(points: Points) -> list[str]:
 
 
 def under(points: Points, kind: str, plan: MetricPlan) -> Points:
-    """The looks as the rule `kind` reads them; a group sequential design has its analyses only."""
-    if kind == points[-1][1].interval.kind:
-        return points
-    read = [(look, _read(effect, kind, plan)) for look, effect in points]
-    return [(look, effect) for look, effect in read if kind != "group_sequential" or _bounded(effect.relative)]
+    """The looks as the rule `kind` reads them; a group sequential design has its analyses only, once it has any."""
+    own = kind == points[-1][1].interval.kind
+    read = points if own else [(look, _read(effect, kind, plan)) for look, effect in points]
+    analyses = [(look, effect) for look, effect in read if kind == "group_sequential" and _bounded(effect.relative)]
+    return analyses or read
 
 
 def comparison(points: Points, plan: MetricPlan) -> str:

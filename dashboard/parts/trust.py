@@ -16,7 +16,9 @@ def badge(trust: Trust | None, metric: str, arm: str) -> str:
     said = {"holds": f"Held {promise}", "does not hold": f"Broke {promise}"}.get(found.verdict, "Proof")
     units = "your own users as they were before" if trust.basis == "before" else "your own users"
     why = "" if found.verdict in ("holds", "does not hold") else f": {found.verdict}, {found.reason}"
-    text = f"{said} in {trust.runs:,} re-randomisations of {units} ({_shown(rate)}){why}."
+    text = (
+        f"{said} in {trust.runs:,} re-randomisations of {units} ({numbers.percent(rate.share)}, {_range(rate)}){why}."
+    )
     kept = {"holds": Word("pass", text), "does not hold": Word("alert", text, "bad")}
     return f'<p class="proof">{html.marked(kept.get(found.verdict, Word("unknown", text)))}</p>'
 
@@ -27,8 +29,8 @@ def table(trust: Trust | None, metric: str, arm: str, units: str) -> str:
     if trust is None or found is None:
         return ""
     rows = "".join(
-        f'<tr><th scope="row">{rules.NAMES[rule.rule]}</th><td>{_shown(rule.false_positive)}</td>'
-        f"<td>{_shown(rule.false_positive_at_end)}</td><td>{_shown(rule.coverage)}</td></tr>"
+        f'<tr><th scope="row">{rules.NAMES[rule.rule]}</th>{_cell(rule.false_positive)}'
+        f"{_cell(rule.false_positive_at_end)}{_cell(rule.coverage)}</tr>"
         for rule in found.rules
     )
     heads = ("Rule", "Wrong at any look", "Wrong at the last look", "Held the true lift at all looks")
@@ -46,6 +48,9 @@ def of(trust: Trust | None, metric: str, arm: str) -> MetricTrust | None:
     return next((each for each in found if (each.metric.id, each.arm) == (metric, arm)), None)
 
 
-def _shown(rate: Rate) -> str:
-    low, high = (numbers.number(100 * end, 1) for end in (rate.lower, rate.upper))
-    return f"{numbers.percent(rate.share)}, {low}–{high}"
+def _cell(rate: Rate) -> str:
+    return f"<td>{numbers.percent(rate.share)}<small>{_range(rate)}</small></td>"
+
+
+def _range(rate: Rate) -> str:
+    return "–".join(numbers.number(100 * end, 1) for end in (rate.lower, rate.upper))

@@ -178,7 +178,7 @@ def test_a_decision_is_recorded_and_a_blocked_look_needs_to_be_overridden(
     with driver.serving(workspace.path) as server, driver.page(browser) as page:
         page.goto(f"{server.url}/readout?exp=ios-home")
         page.get_by_role("button", name="Record decision").click()
-        page.get_by_role("dialog").get_by_text("Stop, keep control").click()
+        page.get_by_role("dialog").get_by_text("Stop", exact=True).click()
         page.get_by_label("Why").fill("The split is broken; we start again.")
         page.get_by_label("Your name").fill("Ann")
         page.get_by_role("button", name="Record", exact=True).click()

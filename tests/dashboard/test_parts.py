@@ -28,9 +28,13 @@ def parts(readout: Readout) -> str:
             forest.arms(readout, arm, unadjusted=True),
             forest.table(readout, arm, unadjusted=True),
             segments.table(readout, first, arm),
-            summary.table([summary.Row(readout.experiment, readout.design.name, None, readout)]),
+            summary.table([a_row(readout)]),
         ]
     )
+
+
+def a_row(readout: Readout) -> summary.Row:
+    return summary.Row(readout.experiment, readout.design.name, None, summary.Glance(readout, (), None))
 
 
 def parsed(html: str) -> ElementTree.Element:
@@ -74,7 +78,7 @@ def test_a_failed_check_replaces_the_verdict() -> None:
     assert text.startswith("Don’t use these results yet")
     assert "51.9 / 48.1" in text and "50.0%" in text
     assert "up " not in text and "Ship" not in text
-    assert "+" not in "".join(parsed(summary.table([summary.Row("x", "x", None, broken)])).find(".//tbody").itertext())
+    assert "+" not in "".join(parsed(summary.table([a_row(broken)])).find(".//tbody").itertext())
 
 
 def test_the_blocked_card_says_in_which_slice_the_split_breaks() -> None:
@@ -132,8 +136,7 @@ def test_colour_follows_good_and_bad_not_the_sign() -> None:
 
 
 def test_the_list_puts_what_needs_somebody_first() -> None:
-    rows = [summary.Row(id, made.design.name, None, made) for id, made in SAMPLES.items()]
-    root = parsed(summary.table([summary.Row("none", "No look", None, None), *rows]))
+    root = parsed(summary.table([summary.Row("none", "No look", None), *map(a_row, SAMPLES.values())]))
     shown = ["".join(cell.itertext()) for cell in root.findall(".//tbody//td[@class='verdict']")]
     assert shown[0] == "Don’t use yet" and shown[-1] == "Keep running"
     assert "".join(root.findall(".//tbody/tr")[-1].itertext()).startswith("No look")

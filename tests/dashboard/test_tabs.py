@@ -69,7 +69,7 @@ def test_a_group_sequential_course_has_its_analyses_only() -> None:
 def test_the_chart_shows_the_rule_that_was_asked(kind: str) -> None:
     points = rules.under(picks.history(WHOLE, "revenue", "v7"), kind, sample.REVENUE)
     figure = looks.figure(points, looks.Palette(*["#112233"] * 6))
-    assert figure["data"][1]["name"].startswith(f"95% {rules.NAMES[kind].lower()}")
+    assert figure["data"][1]["name"].startswith(f"95% interval: {rules.NAMES[kind].lower()}")
     assert figure["data"][1]["y"] == [effect.by_rule(kind).upper for _, effect in points]
     assert any("Fixed-horizon" in trace.get("name", "") for trace in figure["data"]) == (kind != "fixed")
 
@@ -183,5 +183,15 @@ def test_a_proof_stands_beside_the_result(verdict: str, starts: str) -> None:
     assert (
         said.startswith(starts) and "in 1,000 re-randomisations of your own users" in said and "(4.1%, 3.0–5.5)" in said
     )
-    assert "4.1%, 3.0–5.5" in text(trust.table(proof, "revenue", "v7", "visitors"))
+    assert "4.1%3.0–5.5" in text(trust.table(proof, "revenue", "v7", "visitors"))
     assert trust.badge(proof, "load", "v7") == trust.badge(None, "revenue", "v7") == ""
+
+
+def test_looks_that_are_no_analysis_break_no_course() -> None:
+    whole = picks.history(STOPPED, "revenue", "v7")
+    points = rules.under(whole, "group_sequential", sample.REVENUE)
+    assert len(points) == 4 and picks.clear_since(whole) in (6, 13, 20, 27)
+    waiting = whole[:5]
+    assert rules.under(waiting, "group_sequential", sample.REVENUE) == waiting
+    assert "no analysis is planned at this look" in text(rules.comparison(waiting, sample.REVENUE))
+    looks.figure(waiting, looks.Palette(*["#112233"] * 6))
