@@ -86,7 +86,7 @@ def _has(asked: str, *texts: str) -> bool:
 def _methods() -> None:
     name = st.query_params.get("doc", "")
     if method := methods().get(name):
-        st.page_link("pages/definitions.py", label="All methods", query_params={"tab": "Methods"})
+        show(stated.link("All methods", "definitions?tab=Methods", "all"), key="back", doc=_turn_to)
         st.header(method.title, anchor=False)
         # Code wraps: a block that scrolls sideways cannot be reached without a mouse.
         for position, part in enumerate(method.parts):
@@ -97,8 +97,16 @@ def _methods() -> None:
         return
     if name:
         st.info(f"There is no page “{name}”. These there are:")
-    for method in methods().values():
-        st.page_link("pages/definitions.py", label=method.title, query_params={"doc": method.name})
+    links = [stated.link(each.title, f"definitions?doc={each.name}", each.name) for each in methods().values()]
+    show(f'<ul class="titles"><li>{"</li><li>".join(links)}</li></ul>', key="titles", doc=_turn_to)
+
+
+def _turn_to(name: str) -> None:
+    """Opens a page of the docs, or the list of all."""
+    if name in methods():
+        st.query_params["doc"] = name
+    else:
+        st.query_params.pop("doc", None)
 
 
 page()

@@ -31,3 +31,9 @@ def entry(name: str, said: str, text: str, users: list[str]) -> str:
         f'<li><div class="who"><b>{html.text(name)}</b></div><div class="what"><p>{html.text(said)}</p>'
         f'<div class="why">{used}</div>{more}</div></li>'
     )
+
+
+def link(title: str, href: str, name: str) -> str:
+    """A link to a page of the docs."""
+    shown = html.text(title).replace("`", "")
+    return f'<a href="{html.text(href)}" data-event="doc" data-value="{html.text(name)}">{shown}</a>'

@@ -35,17 +35,19 @@ role = "primary"
 """
 
 
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """Two weeks of 100 visitors a day who spend 1 to 7."""
-    workspace = Workspace.create(tmp_path_factory.mktemp("planned") / "shop")
+def a_shop(workspace: Workspace) -> None:
+    """Two weeks of 100 visitors a day who spend 1 to 7, and an experiment on them."""
     start = datetime(2026, 3, 2, tzinfo=UTC)
-    rows = [
-        f"u{k},{start + timedelta(days=k // 100, minutes=14 * (k % 100)):%Y-%m-%dT%H:%M:%SZ},{k % 7 + 1}"
-        for k in range(1400)
-    ]
+    times = [start + timedelta(days=k // 100, minutes=14 * (k % 100)) for k in range(1400)]
+    rows = [f"u{k},{time:%Y-%m-%dT%H:%M:%SZ},{k % 7 + 1}" for k, time in enumerate(times)]
     (workspace.experiments / "events.csv").write_text("\n".join(["unit,time,value", *rows]) + "\n")
     (workspace.experiments / "boxes.toml").write_text(FILE)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    workspace = Workspace.create(tmp_path_factory.mktemp("planned") / "shop")
+    a_shop(workspace)
     (workspace.experiments / "torn.toml").write_text("[experiment\n")
     return workspace
 
