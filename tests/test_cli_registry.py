@@ -9,6 +9,7 @@ import pytest
 from analysis import Readout
 from holdout import main
 from store import Workspace
+from tests.dashboard import rich
 
 DAILY = """
 [experiment]
@@ -108,3 +109,18 @@ def test_a_blocked_look_needs_the_override_and_shows_it(holdout: Command) -> Non
 def test_a_mistake_ends_in_one_clear_line(holdout: Command, arguments: tuple[str, ...], part: str) -> None:
     status, printed, said = holdout(*arguments)
     assert (status, printed) == (1, "") and said.count("\n") == 1 and part in said
+
+
+def test_a_report_of_any_look_is_one_file(shop: Path, holdout: Command, tmp_path: Path) -> None:
+    registry = Workspace.open(shop).registry
+    registry.save_experiment("", id="slate", name="Slate")
+    looks = [
+        registry.save_look("slate", readout=made.to_json(), verdict="ship", lake_versions={}).id
+        for made in (rich.stopped(), rich.whole())
+    ]
+    file = tmp_path / "report.html"
+    for look, asked in ((looks[1], ()), (looks[0], ("--look", str(looks[0])))):
+        assert holdout("report", "slate", *asked, "--out", str(file)) == (0, f"{file} is written.\n", "")
+        assert f"Look {look}, saved" in file.read_text(encoding="utf-8")
+    status, _, said = holdout("report", "slate", "--look", "1", "--out", str(file))
+    assert status == 1 and "slate" in said
