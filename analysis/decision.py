@@ -22,7 +22,7 @@ from analysis.experiment import Experiment
 from analysis.metrics import Metric
 from analysis.readout import ArmDecision, Call, Decision, Effect, Look, Reading
 from analysis.rules import DAILY
-from analysis.schedule import completed, enrolled, longest_window, spending_time
+from analysis.schedule import all_in, by_days, enrolled, longest_window, spending_time
 from analysis.words import percent
 
 # Where the windows of most units are still open, an early order is easily taken for one more order.
@@ -88,7 +88,7 @@ def decide(experiment: Experiment, collected: Collected, looks: tuple[Look, ...]
 def circumstances(experiment: Experiment, collected: Collected) -> tuple[int, str | None, str | None]:
     """What a call depends on beside the effects: its look, what forbids any yet, and that more units are to come."""
     k = _deciding_look(experiment, collected)
-    waiting, hold = _units_to_come(experiment, collected, k), _windows_to_end(experiment, collected, k)
+    waiting, hold = _to_come(experiment, collected, k), _windows_to_end(experiment, collected, k)
     if hold is None and waiting and experiment.inference == "fixed":
         hold = f"A fixed horizon is read once, when all is in: {waiting}"
     if hold is None and k < 0:
@@ -102,16 +102,20 @@ def _deciding_look(experiment: Experiment, collected: Collected) -> int:
         plan = experiment.group_sequential or DAILY
         analysed = np.flatnonzero(~np.isnan(spending_time(experiment, collected, plan)))
         return int(analysed[-1]) if len(analysed) else -1
-    enough = np.flatnonzero(completed(experiment, collected) >= (experiment.planned_units or np.inf))
+    enough = np.flatnonzero(all_in(experiment, collected))
     return int(enough[0]) if experiment.inference == "fixed" and len(enough) else len(collected.looks) - 1
 
 
-def _units_to_come(experiment: Experiment, collected: Collected, k: int) -> str | None:
-    """That more units are to come, which may change the call; None when all are in."""
-    units, time = int(enrolled(experiment, collected)[k]), collected.looks[k]
-    ended = experiment.end is not None and isinstance(time, datetime) and time.date() >= experiment.end
-    if experiment.planned_units is None or units >= experiment.planned_units or ended:
+def _to_come(experiment: Experiment, collected: Collected, k: int) -> str | None:
+    """That more is to come, which may change the call; None when all is in."""
+    if experiment.planned_units is None or all_in(experiment, collected)[k]:
         return None
+    units, time, end = int(enrolled(experiment, collected)[k]), collected.looks[k], experiment.end
+    ended = end is not None and isinstance(time, datetime) and time.date() >= end
+    if not ended and by_days(experiment, collected):
+        return f"{end} is the end, and until then units go on to come to the clusters."
+    if ended or units >= experiment.planned_units:
+        return f"{longest_window(experiment):g}-day windows of the last {experiment.randomised} have not ended."
     crossed = int(collected.crossed[k].sum())
     seen = f" ({crossed:,} of them seen in two arms)" if crossed else ""
     return f"{units:,} of {experiment.planned_units:,} planned {experiment.randomised} are in{seen}."
@@ -142,7 +146,7 @@ def _notes(experiment: Experiment, looks: tuple[Look, ...], k: int) -> tuple[str
             notes.append("No planned units are stated: this holds only if the test was meant to be read now, and once.")
         elif k < len(looks) - 1:
             notes.append(
-                f"A fixed horizon is read once: this is the look of {looks[k].time}, the first with the planned units."
+                f"A fixed horizon is read once: this is the look of {looks[k].time}, the first at which all was in."
             )
     return tuple(notes)
 
@@ -172,7 +176,7 @@ def decide_arm(experiment: Experiment, look: Look, arm: str, hold: str | None, w
         "guardrail_beyond": "beyond_margin" in guardrails,
         "guardrail_worse": "worse" in guardrails,
         "guardrails_within": guardrails <= {"within_margin"},
-        "futile": any(effect.futile for _, effect in by_role["primary"]),
+        "futile": all(effect.futile for _, effect in by_role["primary"]),
         "units_to_come": waiting is not None,
     }
     rule = next(rule for rule in RULES if rule.fits(facts))

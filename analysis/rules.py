@@ -15,7 +15,7 @@ from analysis.intervals import ConfidenceSequence, FixedHorizon, IntervalRule
 from analysis.metrics import Metric
 from analysis.metrics.metric import Array
 from analysis.readout import GroupSequentialPlan
-from analysis.schedule import spending_time
+from analysis.schedule import by_days, progress, spending_time
 
 FIXED = FixedHorizon()
 # A design that spends its error along any looks: what a group sequential reading would be had one been planned.
@@ -30,6 +30,8 @@ class Rules:
         self.plan = experiment.group_sequential or DAILY
         self.spending = Spending(self.plan.spending, self.plan.parameter)
         self.time = spending_time(experiment, collected, self.plan) if experiment.planned_units else None
+        # Days stand for information where clusters are all in at once, and units go on to come to them.
+        self.days = tuple(progress(experiment, collected).tolist()) if by_days(experiment, collected) else None
 
     def of(self, arm: str, metric: Metric, used: Contrast) -> Mapping[str, IntervalRule]:
         """The rules by their words, all made for the design's level; cells of `used` are (looks, segments)."""
@@ -51,13 +53,14 @@ class Rules:
         return (experiment.planned_units or 0) * pair / sum(experiment.shares.values())
 
     def _group_sequential(self, metric: Metric, used: Contrast) -> GroupSequential:
-        """By units, or by information where the metric says what error was planned for the end."""
+        """By the plan's progress, or by information where the metric says what error was planned for the end."""
         assert self.time is not None
         if metric.planned_error is None:
-            return GroupSequential(_key(self.time), self.spending, alpha=self.experiment.alpha)
+            return GroupSequential(_key(self.time), self.spending, self.days, self.experiment.alpha)
         information = np.square(metric.planned_error / np.where(used.standard_error > 0, used.standard_error, np.nan))
         known = np.nan_to_num(information[:, 0], nan=0.0)
-        spent = np.where(self.time == 1, 1.0, np.minimum(known, 1.0))
+        # Where all information is in before the end, what is left to spend is kept for the look that decides.
+        spent = np.where((self.time == 1) | (known >= 1), self.time, known)
         time = np.where(np.isnan(self.time) | (known == 0), np.nan, spent)
         return GroupSequential(_key(time), self.spending, tuple(known.tolist()), self.experiment.alpha)
 

@@ -1,11 +1,12 @@
-"""When a group sequential design looks: the spending time of every look, by how many of the planned units are in."""
+"""When a group sequential design looks: the spending time of every look, by how much of the plan is in."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.collected import Collected
 from analysis.experiment import Experiment
@@ -33,6 +34,31 @@ def completed(experiment: Experiment, collected: Collected) -> Array:
     return np.where(before > 0, units[before - 1], 0.0)
 
 
+def progress(experiment: Experiment, collected: Collected) -> Array:
+    """Share of the plan that each look has, windows ended, shape (looks,), 1 or more where all is in; 0 without a plan.
+
+    Of the planned units; but of the days until the end date, where there is one, if clusters were randomised: units go
+    on to come to clusters that are in.
+    """
+    looks: Any = collected.looks
+    if by_days(experiment, collected):
+        assert experiment.end is not None
+        start, wait = looks[0] - timedelta(1), timedelta(longest_window(experiment))
+        whole = datetime(experiment.end.year, experiment.end.month, experiment.end.day, tzinfo=UTC) - start
+        return np.array([max((look - wait - start) / whole, 0.0) for look in looks])
+    return completed(experiment, collected) / (experiment.planned_units or np.inf)
+
+
+def by_days(experiment: Experiment, collected: Collected) -> bool:
+    """Whether days count, and not units."""
+    return bool(experiment.cluster and experiment.end) and isinstance(collected.looks[0], datetime)
+
+
+def all_in(experiment: Experiment, collected: Collected) -> NDArray[np.bool_]:
+    """Which looks have all that was planned, or all that came before the end date, shape (looks,)."""
+    return np.asarray(progress(experiment, collected) >= 1) | _after_end(experiment, collected)
+
+
 def longest_window(experiment: Experiment) -> float:
     """Days until the last window of a deciding metric has ended; 0 without windows."""
     deciding = [metric for metric in experiment.metrics if metric.role != "secondary"]
@@ -42,12 +68,10 @@ def longest_window(experiment: Experiment) -> float:
 def spending_time(experiment: Experiment, collected: Collected, plan: GroupSequentialPlan) -> Array:
     """Spending time of each look in (0, 1], nan where the plan has no analysis, shape (looks,).
 
-    A planned analysis is the first look at which its share of the planned units is in. All error is spent at the first
-    look that has the planned units, and at the first after the end date if that comes before.
+    A planned analysis is the first look at which its share of the plan is in. All error is spent at the first look that
+    has all, and at the first after the end date if that comes before.
     """
-    assert experiment.planned_units is not None
-    time = completed(experiment, collected) / experiment.planned_units
-    final = np.flatnonzero(np.asarray(time >= 1, bool) | _after_end(experiment, collected))
+    time, final = progress(experiment, collected), np.flatnonzero(all_in(experiment, collected))
     last = int(final[0]) if len(final) else len(time)
     if plan.looks:
         due = np.searchsorted(np.array(plan.looks), time, side="right")
@@ -58,7 +82,7 @@ def spending_time(experiment: Experiment, collected: Collected, plan: GroupSeque
     return np.where(position == last, 1.0, np.where(analysed & (position < last), time, np.nan))
 
 
-def _after_end(experiment: Experiment, collected: Collected) -> Array:
+def _after_end(experiment: Experiment, collected: Collected) -> NDArray[np.bool_]:
     """Which looks come when every window of the units that came before the end date has ended."""
     if experiment.end is None:
         return np.zeros(len(collected.looks), bool)

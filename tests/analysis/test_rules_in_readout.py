@@ -100,7 +100,7 @@ def test_the_stage_wise_answer_leaves_out_zero_exactly_where_a_bound_was_crossed
     for _ in range(60):
         spent = rng.normal(2, 2, (2, 4_000, 4)) * (np.arange(4) >= np.arange(4_000)[:, None] // 1_000)
         looks = [
-            [moments_of(y0=arm[: 1_000 * (k + 1), : k + 1].sum(axis=1)) for arm in spent + [[[0.0]], [[0.08]]]]
+            [moments_of(y0=arm[: 1_000 * (k + 1), : k + 1].sum(axis=1)) for arm in (spent[0], spent[1] + 0.08)]
             for k in range(4)
         ]
         effect = read_collected(design, collected_of(looks)).looks[-1].effects[0]
