@@ -53,14 +53,13 @@ def lost(title: str, what: str) -> None:
 
 
 def arm(readout: Readout) -> str:
-    """The treatment arm to read, from the address; not asked where there is only one."""
+    """The treatment arm to read, from the address; not asked where there is only one. The one to read first leads."""
     arms, lead = picks.treatments(readout), picks.lead_arm(readout)
     if len(arms) == 1:
         return lead
     return st.selectbox(
         "Arm",
-        arms,
-        index=arms.index(lead),
+        sorted(arms, key=lambda arm: arm != lead),
         key="arm",
         bind="query-params",
         persist_state="session",

@@ -42,9 +42,19 @@ def comparison(points: Points, plan: MetricPlan) -> str:
     effect = points[-1][1]
     lines, family = [_line(points, kind, plan) for kind in kinds(points)], effect.family
     if family and family.size > 1:
-        tested = "" if family.p_value is None else numbers.p_value(family.p_value)
         hint = f"{METHODS[family.method]}, all {family.name} comparisons"
-        lines.append(Line(f"Among {family.size}", family.relative, hint, word=words.among(effect), after=tested))
+        lines.append(
+            Line(f"Among {family.size}", family.relative, hint, word=words.among(effect), after=_tested(family.p_value))
+        )
+    if effect.stopped:
+        lines.append(
+            Line(
+                "After stopping",
+                effect.stopped.relative,
+                "stage-wise, median-unbiased",
+                after=_tested(effect.stopped.p_value),
+            )
+        )
     return table(("Rule", "Relative width", f"Lift, {words.level(effect)} interval", "Reading"), {"": lines})
 
 
@@ -119,6 +129,10 @@ def _first_clear(read: Points, points: Points) -> str:
         return "never clear of zero"
     place = next(k for k, (look, _) in enumerate(points) if look is first)
     return f"first clear at look {place + 1} of {len(points)}"
+
+
+def _tested(p_value: float | None) -> str:
+    return "" if p_value is None else numbers.p_value(p_value)
 
 
 def _bounded(estimate: Estimate) -> bool:

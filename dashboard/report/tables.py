@@ -4,6 +4,7 @@ import csv
 import io
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from analysis.readout import Effect, Estimate, Look, Readout, Segment
@@ -54,6 +55,23 @@ def tables(readout: Readout, decisions: Sequence[DecisionRecord]) -> dict[str, R
             }
             for each in readout.variations
         ],
+        "learning": [
+            {
+                "metric": each.metric,
+                "arm": each.arm,
+                "days": each.window,
+                "units_old": each.units_old,
+                "units_new": each.units_new,
+                **_ends("old", each.old),
+                **_ends("new", each.new),
+                **_ends("difference", each.difference),
+                "p_value": each.p_value,
+                "reading": each.reading,
+                "reason": each.reason,
+            }
+            for each in readout.learning
+        ],
+        "clusters": [asdict(each) for each in readout.clusters],
         "decisions": [
             {
                 "decision": made.id,

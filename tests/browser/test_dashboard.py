@@ -179,6 +179,8 @@ def test_a_decision_is_recorded_and_a_blocked_look_needs_to_be_overridden(
         page.goto(f"{server.url}/readout?exp=ios-home")
         page.get_by_role("button", name="Record decision").click()
         page.get_by_role("dialog").get_by_text("Stop", exact=True).click()
+        page.get_by_role("button", name="Record", exact=True).click()
+        page.get_by_text("Please give a reason and a name.").wait_for()
         page.get_by_label("Why").fill("The split is broken; we start again.")
         page.get_by_label("Your name").fill("Ann")
         page.get_by_role("button", name="Record", exact=True).click()

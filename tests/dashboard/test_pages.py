@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from analysis.crossings import count, crossings
 from analysis.readout import Readout
 from dashboard.report.tables import tables
 from store import Workspace
-from tests.dashboard import sample
+from tests.dashboard import rich, sample
 
 APP = Path(dashboard.__file__).with_name("app.py")
 
@@ -174,3 +175,31 @@ def test_every_tab_has_something_to_say(monkeypatch: pytest.MonkeyPatch, filled:
     opened_tab = next(each for each in test.tabs if each.label == tab)
     assert opened_tab.header and (opened_tab.get("bidi_component") or opened_tab.markdown)
     assert all(not each.header for each in test.tabs if each.label != tab)
+
+
+def test_picked_segments_are_in_the_address_and_what_cannot_be_read_together_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    workspace = rich.fill(tmp_path / "shop")
+    test = opened(monkeypatch, workspace.path, "readout", exp="whole", tab="Segments", picked="Device: Phone")
+    assert "Device: Phone" in html(test, "picks")
+    assert "you picked 1 of 9" in test.caption[-1].value
+    once = rich.whole()
+    once = replace(once, experiment="once", design=replace(once.design, inference="fixed"))
+    workspace.registry.save_experiment("", id="once", name="Once")
+    workspace.registry.save_look("once", readout=once.to_json(), verdict="ship", lake_versions={})
+    test = opened(monkeypatch, workspace.path, "readout", exp="once", tab="Segments")
+    test.multiselect(key="picked").select("Device: Phone").select("Country: FR").run()
+    assert "cannot be read together" in test.info[0].value
+
+
+def test_a_metric_has_a_page_with_its_rules_its_proof_and_its_definition(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    workspace = rich.fill(tmp_path / "shop")
+    test = opened(monkeypatch, workspace.path, "metric", exp="whole")
+    assert test.title[0].value == "Revenue per visitor"
+    assert "Group sequential" in html(test, "rules") and "4.1%" in html(test, "trust")
+    assert 'id = "revenue"' in test.code[0].value and "[experiment]" not in test.code[0].value
+    test = opened(monkeypatch, workspace.path, "metric", exp="whole", metric="Page load p95")
+    assert "0.02" in test.code[0].value and "guardrail" in test.markdown[-1].value.lower()

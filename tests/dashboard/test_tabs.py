@@ -89,6 +89,9 @@ def test_what_stopped_gives_the_answer_that_allows_for_the_stop() -> None:
     said = rules.stopped(picks.history(STOPPED, "revenue", "v7")[-1][1], STOPPED.looks)
     assert "crossed its boundary at look 19" in said
     assert "median-unbiased lift +3.0%" in said and "+1.4% to +4.6%" in said
+    assert "After stoppingstage-wise, median-unbiased" in text(
+        rules.comparison(picks.history(STOPPED, "revenue", "v7"), sample.REVENUE)
+    )
     assert rules.stopped(picks.history(WHOLE, "revenue", "v7")[-1][1], WHOLE.looks) == ""
 
 
