@@ -103,6 +103,7 @@ def _methods() -> None:
 
 def _turn_to(name: str) -> None:
     """Opens a page of the docs, or the list of all."""
+    st.session_state["tab"] = "Methods"
     if name in methods():
         st.query_params["doc"] = name
     else:

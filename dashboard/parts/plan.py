@@ -20,8 +20,8 @@ def card(plan: Plan, noun: str) -> str:
     past = f"the {plan.days_of_past} days from {numbers.day(plan.start)}" if plan.start else "the rows of the table"
     return (
         f'<section class="card"><div class="main"><dl class="facts lead">{cells}</dl>'
-        f'<p class="say">{html.text(_found(plan, noun))}</p><p class="rule">Worked out from {html.text(past)}, for '
-        f"{html.text(NAMES[plan.inference].lower())}.</p></div></section>"
+        f'<p class="say">{html.text(_found(plan, noun))}</p><p class="rule">Worked out from {html.text(past)}, as the '
+        f"plan is read: {html.text(NAMES[plan.inference].lower())}.</p></div></section>"
     )
 
 

@@ -36,10 +36,14 @@ class Row:
         return self.glance.readout if self.glance else None
 
     @property
+    def settled(self) -> bool:
+        """Whether the decision that stands ends it."""
+        return self.decision is not None and self.decision.verdict in ("ship", "stop")
+
+    @property
     def waiting(self) -> bool:
         """Whether the readout asks for something that nobody has settled."""
-        settled = self.decision is not None and self.decision.verdict in ("ship", "stop")
-        return self.readout is not None and self.readout.decision.verdict != "keep_running" and not settled
+        return self.readout is not None and self.readout.decision.verdict != "keep_running" and not self.settled
 
     @property
     def status(self) -> str:
@@ -152,5 +156,6 @@ def _blocked(row: Row) -> bool:
     return row.readout is not None and row.readout.decision.verdict == "blocked"
 
 
-def _urgency(row: Row) -> tuple[int, str]:
-    return (URGENCY.index(row.readout.decision.verdict) if row.readout else len(URGENCY), row.name.lower())
+def _urgency(row: Row) -> tuple[bool, int, str]:
+    place = URGENCY.index(row.readout.decision.verdict) if row.readout else len(URGENCY)
+    return row.settled, place, row.name.lower()

@@ -1,5 +1,6 @@
 """The log of decisions: what it counts, what it leads to, and what it keeps."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,6 +72,18 @@ def test_an_outcome_is_asked_for_and_kept(monkeypatch: pytest.MonkeyPatch, decid
     test.button[0].click().run()
     (kept,) = decided.registry.decisions()[0].outcomes
     assert (kept.what, kept.recorded_by, kept.estimate) == ("Nobody missed it", "Di", pytest.approx(0.015))
+
+
+def test_what_is_settled_comes_last_in_the_list_and_waits_for_nobody(
+    monkeypatch: pytest.MonkeyPatch, decided: Workspace
+) -> None:
+    test = opened(monkeypatch, decided.path)
+    drawn = html(test, "list")
+    order = re.findall(r"readout\?exp=([a-z-]+)", drawn)
+    assert set(order[-2:]) == {"checkout-slate", "ios-home"}
+    assert "Decided: Stop" in drawn
+    waiting = [id for id in order[:-2] if (look := decided.registry.latest_look(id)) and look.verdict != "keep_running"]
+    assert f", {len(waiting)} waiting for somebody" in test.markdown[0].value
 
 
 def test_a_log_without_entries_says_how_to_begin_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
