@@ -47,7 +47,7 @@ class MetricPlanner:
         )
         self.window = math.ceil(max((v.days or 0.0 for v in metric.outcome.variables), default=0.0))
         primary = sum(m.role == "primary" for m in experiment.metrics) * (len(planner.experiment.arms) - 1)
-        self.alpha = planner.experiment.alpha / (primary if metric.role == "primary" else 1)
+        self.family = primary if metric.role == "primary" else 1
         self.effect = metric.margin if metric.role == "guardrail" else planner.effect
         self.good = 1 if metric.direction == "increase" else -1
 
@@ -70,7 +70,7 @@ class MetricPlanner:
             saved = 1 - self.variances[k] / self.before[k]
         return Forecast(
             metric=metric_plan(metric),
-            alpha=self.alpha,
+            alpha=self.level(planner.experiment.inference),
             effect=self.effect,
             value=number(value),
             deviation=number(deviation),
@@ -107,8 +107,12 @@ class MetricPlanner:
         """How an inference concludes that there is an effect, or that a guardrail's margin of the size `lift` holds."""
         if kind == "bayesian":
             prior, shift = self.planner.experiment.prior, lift if self.metric.role == "guardrail" else 0.0
-            return power.Credible(self.good * prior.mean + shift, prior.standard_deviation, self.alpha)
-        return self.planner.test(kind, days, self.alpha)
+            return power.Credible(self.good * prior.mean + shift, prior.standard_deviation, self.level(kind))
+        return self.planner.test(kind, days, self.level(kind))
+
+    def level(self, kind: str) -> float:
+        """What one comparison must pass; a posterior is corrected for no family."""
+        return self.planner.experiment.alpha / (1 if kind == "bayesian" else self.family)
 
     def detectable(self, kind: str, n: float, days: int | None) -> float | None:
         """The least lift (or margin) that n units of all arms detect; None where no lift so large can be."""

@@ -126,7 +126,19 @@ def test_primary_comparisons_share_the_level(tmp_path):
     one = a_log_of(tmp_path, rows, SPEND, planned_units="1000", alpha="0.04")
     two = a_log_of(tmp_path, rows, SPEND, second, planned_units="1000", alpha="0.04", shares="{ a = 1, b = 1, c = 1 }")
     assert [m.alpha for m in plan(one).metrics] == [0.04]
-    assert [m.alpha for m in plan(two).metrics] == [0.01, 0.01]
+    found = plan(two, effect=0.3)
+    assert [m.alpha for m in found.metrics] == [0.01, 0.01]
+    # Posteriors are corrected for no family, so that more metrics take nothing from their power.
+    alone = plan(
+        a_log_of(tmp_path, rows, SPEND, planned_units="1000", alpha="0.04", shares="{ a = 1, b = 1, c = 1 }"),
+        effect=0.3,
+    )
+    powers = [
+        [answer.power for answer in one.metrics[0].answers if answer.inference == "bayesian"] for one in (found, alone)
+    ]
+    assert powers[0] == powers[1]
+    posterior = a_log_of(tmp_path, rows, SPEND, second, planned_units="1000", alpha="0.04", inference='"bayesian"')
+    assert [m.alpha for m in plan(posterior).metrics] == [0.04, 0.04]
 
 
 def test_unequal_arms_need_more_units(tmp_path):
