@@ -69,6 +69,9 @@ CHECK_NAMES = {
     "other_arms": ("Other arms", "{units} in arms that this comparison does not use."),
 }
 
+# Checks whose value is a number of things, none of which is good.
+COUNTED = {"logging_gaps": "missing day", "covariates": "doubt"}
+
 DECIDED: tuple[Reading, ...] = ("better", "worse", "beyond_margin")
 
 ROLES = {"primary": "Primary", "guardrail": "Guardrail", "secondary": "Secondary"}
@@ -142,12 +145,10 @@ def check_numbers(check: Check, design: Design) -> tuple[str, str]:
     if check.name in ("sample_size", "other_arms") and value is not None:
         least = f"{numbers.number(value)} {units(design)}"
         return (least, f"{numbers.number(limit)} or more wanted") if limit else (least, "")
-    if check.name == "logging_gaps" and value is not None:
-        return count(int(value), "day"), ""
+    if check.name in COUNTED and value is not None:
+        return count(int(value), COUNTED[check.name]) if value else "", ""
     if check.name == "surprise" and value is not None:
         return f"largest lift {numbers.percent(value)}", ""
-    if check.name == "covariates" and value is not None:
-        return ("", "") if value == 0 else (count(int(value), "doubt"), "")
     if check.p_value is not None:
         return numbers.p_value(check.p_value), f"fails below {limit:g}" if limit else ""
     return ("", "") if value is None else (f"{value:.3g}", f"limit {limit:g}" if limit is not None else "")
