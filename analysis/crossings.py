@@ -88,4 +88,5 @@ def _some(intervals: Iterable[Estimate | None]) -> bool | None:
 
 def _clear(interval: Estimate) -> bool:
     low, high = interval.lower, interval.upper
-    return (low is not None and low > 0) or (high is not None and high < 0)
+    # A family's interval that ends at 0 leaves 0 out: a claim was made, and how far is not said.
+    return (low is not None and low >= 0) or (high is not None and high <= 0)

@@ -58,6 +58,11 @@ def test_an_interval_with_one_end_crosses_by_that_end():
     assert not crossings(course([(None, 0.01)], [OPEN]))[0].confidence_sequence
 
 
+def test_an_end_at_zero_is_a_claim_of_the_family():
+    assert crossings(course([CLEAR], [CLEAR], family=[(0.0, 0.03)]))[0].family is True
+    assert crossings(course([CLEAR], [CLEAR], family=[(-0.03, 0.0)]))[0].family is True
+
+
 def test_a_rule_that_holds_once_is_corrected_at_its_own_look_only():
     looks = dict(own=[CLEAR, OPEN], naive=[CLEAR, OPEN], family=[CLEAR, OPEN])
     assert crossings(course(**looks, kind="fixed"))[0].family is False
