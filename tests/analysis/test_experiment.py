@@ -91,7 +91,10 @@ BROKEN = {
     "a sequence without a plan": (VALID.replace("planned_units = 42000", ""), ["planned_units: is missing", "tuned"]),
     "planned units of nothing": (VALID.replace("42000", "0"), ["planned_units", "found 0"]),
     "planned units with a fraction": (VALID.replace("42000", "42000.5"), ["planned_units", "42000.5"]),
-    "an unknown kind": (VALID.replace('"mean"', '"average"'), ["[metrics 1] kind", "count, mean, proportion, quantile, ratio, retention"]),
+    "an unknown kind": (
+        VALID.replace('"mean"', '"average"'),
+        ["[metrics 1] kind", "count, mean, proportion, quantile, ratio, retention"],
+    ),
     "an unknown role": (VALID.replace('"primary"', '"main"'), ["[metrics 1] role", "guardrail"]),
     "an unknown direction": (VALID.replace('"increase"', '"up"'), ["direction", "decrease"]),
     "a guardrail without margin": (VALID.replace('"primary"', '"guardrail"'), ["margin: is missing", "0.02"]),
