@@ -1,13 +1,10 @@
 """One metric of an experiment: is this number real?"""
 
-import re
-import tomllib
-
 import streamlit as st
 
 from analysis.readout import Effect, MetricPlan, Readout
 from dashboard import asked, source
-from dashboard.parts import checkup, compare, numbers, picks, rules, segments, trust, words
+from dashboard.parts import checkup, compare, html, numbers, picks, rules, segments, stated, trust, words
 from dashboard.parts.element import show
 from dashboard.tabs import course
 
@@ -37,8 +34,7 @@ def page() -> None:
         st.write(f"This look has no effect of {arm} on {plan.name}.")
         return
     effect = points[-1][1]
-    st.write(words.in_words(effect, plan))
-    st.caption(_who(readout, effect))
+    show(html.said(words.in_words(effect, plan)) + html.line(_who(readout, effect)), key="said")
     st.header("Under every rule", anchor="rules")
     show(rules.comparison(points, plan), key="rules")
     if proof := trust.table(source.trust(readout.experiment), plan.id, arm, words.units(readout.design)):
@@ -90,35 +86,22 @@ def _segments(saved: source.Saved, plan: MetricPlan, arm: str) -> None:
     look = saved.readout.looks[-1]
     if said := segments.differs(look, plan.id, arm, saved.readout.design.alpha):
         st.header("By segment", anchor="segments")
-        st.write(said)
+        show(html.said(said), key="differs")
         query = {"exp": saved.readout.experiment, "look": str(saved.look_id), "tab": "Segments", "metric": plan.name}
         st.page_link("pages/readout.py", label="Every segment →", query_params=query)
 
 
 def _definition(saved: source.Saved, plan: MetricPlan) -> None:
     st.header("Definition", anchor="definition")
-    guard = f", within a margin of {numbers.percent(plan.margin)}" if plan.margin else ""
-    better = "higher" if plan.direction == "increase" else "lower"
-    st.write(
-        f"{plan.role.capitalize()} metric, a {plan.kind} per {words.unit(saved.readout.design)}; "
-        f"{better} is better{guard}."
-    )
+    show(html.line(stated.in_words(plan, words.unit(saved.readout.design))), key="definition")
     registry = source.workspace().registry
     record = registry.experiment(saved.readout.experiment)
-    if text := _stated(record.definition, plan.id):
+    if text := stated.lines(record.definition, plan.id):
         st.code(text, language=None)
     # A refresh keeps the plan just before its look, so an edit after this one comes with a later look.
     later = [look for look in registry.looks(record.id) if look.taken_at > saved.taken_at]
     if any(look.taken_at <= record.updated_at for look in later):
         st.caption("The plan was edited after this look; its History tab shows how.")
-
-
-def _stated(definition: str, metric: str) -> str:
-    """The metric's own lines of an experiment file; empty where the file has none of this id."""
-    for block in re.split(r"(?m)^(?=\[\[metrics\]\]|\[(?!\[?metrics))", definition):
-        if block.startswith("[[metrics]]") and tomllib.loads(block)["metrics"][0].get("id") == metric:
-            return block.strip()
-    return ""
 
 
 page()

@@ -45,7 +45,7 @@ def checks(readout: Readout) -> str:
     """Every check of the latest look, failures first: its question, number, limit, and what to do."""
     design = readout.design
     items = "".join(_check(check, design) for check in picks.checks(readout.looks[-1]))
-    return f'<ul class="ledger">{items}</ul>' if items else '<p class="line">No health check ran on this look.</p>'
+    return f'<ul class="ledger">{items}</ul>' if items else html.line("No health check ran on this look.")
 
 
 def _check(check: Check, design: Design) -> str:
@@ -67,7 +67,7 @@ def splits(readout: Readout) -> str:
     """How the units of every segment arrived, by dimension; the most suspicious segments first."""
     look, design = readout.looks[-1], readout.design
     if not look.splits:
-        return '<p class="line">The plan names no segment, so the split cannot be followed further.</p>'
+        return html.line("The plan names no segment, so the split cannot be followed further.")
     said = ""
     for dimension, members in groupby(look.splits, key=lambda split: split.segment.dimension):
         ordered = sorted(members, key=lambda split: (split.first_bad is None, -(split.deviation or 0.0)))
@@ -99,9 +99,9 @@ def learning(readout: Readout, arm: str) -> str:
     plans = picks.plans(readout)
     found = [each for each in readout.learning if each.arm == arm and each.metric in plans]
     if not found:
-        return (
-            '<p class="line">Not estimated: it compares people who joined early with people who joined late, in the '
-            "same days, so it needs events and two weeks or more.</p>"
+        return html.line(
+            "Not estimated: it compares people who joined early with people who joined late, in the same days, so it "
+            "needs events and two weeks or more."
         )
     groups = {f"{plans[each.metric].name}, {each.window}": _cohorts(each, readout) for each in found}
     return table(("Who", "How many", "Lift", "Reading"), groups)
@@ -143,7 +143,7 @@ def friends(readout: Readout, arm: str) -> str:
         f"{network.communities:,} communities. What happens to a friend can reach somebody in the other arm."
     )
     drawn = table(("Who, against the others", "Units", "Lift", "Test"), groups) if groups else ""
-    return f'<p class="line">{html.text(said)}</p>{drawn}'
+    return html.line(said) + drawn
 
 
 def clusters(readout: Readout, metric: str = "") -> str:

@@ -27,7 +27,7 @@ def looks(records: Sequence[LookRecord], shown: int) -> str:
 def decisions(records: Sequence[DecisionRecord]) -> str:
     """Decisions, newest first, with what the look advised and what became of them."""
     if not records:
-        return '<p class="line">Nobody has recorded a decision yet.</p>'
+        return html.line("Nobody has recorded a decision yet.")
     return ledger([entry(numbers.minute(each.decided_at), marked(each.verdict), decision(each)) for each in records])
 
 
@@ -51,7 +51,7 @@ def changes(record: ExperimentRecord, audit: Sequence[AuditRecord]) -> str:
     """Edits of the plan, newest first, line by line."""
     edits = [each for each in audit if each.action == "change" and "before" in each.detail]
     if not edits:
-        return '<p class="line">The plan has not changed since the first look.</p>'
+        return html.line("The plan has not changed since the first look.")
     versions = [str(each.detail["before"].get("definition", "")) for each in edits] + [record.definition]
     items = [
         entry(

@@ -48,6 +48,16 @@ def bold(sentence: str, *parts: str) -> str:
     return shown
 
 
+def said(sentence: str) -> str:
+    """A sentence that the reader came for; nothing where it is empty."""
+    return f'<p class="say">{text(sentence)}</p>' if sentence else ""
+
+
+def line(sentence: str) -> str:
+    """A sentence beside the matter."""
+    return f'<p class="line">{text(sentence)}</p>'
+
+
 def bullets(items: list[str]) -> str:
     """A list of sentences."""
     return f"<ul>{''.join(f'<li>{text(item)}</li>' for item in items)}</ul>" if items else ""

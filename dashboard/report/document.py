@@ -82,7 +82,7 @@ def _sections(readout: Readout) -> list[tuple[str, str]]:
         ]
         if strip := sensitivity.strip(readout, arm):
             found.append(
-                (f"Other choices of the analysis{of}", f"<p>{html.text(sensitivity.sentence(readout, arm))}</p>{strip}")
+                (f"Other choices of the analysis{of}", f"{html.said(sensitivity.sentence(readout, arm))}{strip}")
             )
     return [*found, ("Health checks", checkup.checks(readout))]
 
@@ -109,9 +109,9 @@ def _segments(readout: Readout, metric: str, arm: str) -> str:
     effects = picks.segments(look, metric, arm)
     if not effects:
         return ""
-    said = [segments.differs(look, metric, arm, readout.design.alpha), segments.sentence(effects)]
+    differs = segments.differs(look, metric, arm, readout.design.alpha)
     table = segments.table(readout, metric, arm, muted=readout.decision.verdict == "blocked")
-    return f"<p>{html.text(' '.join(said))}</p>{table}"
+    return html.said(differs) + html.line(segments.sentence(effects)) + table
 
 
 def _methods(readout: Readout) -> str:

@@ -6,7 +6,7 @@ from analysis.errors import AnalysisError
 from analysis.readout import MetricPlan, Readout
 from analysis.segments import picked
 from dashboard import asked
-from dashboard.parts import picks, segments
+from dashboard.parts import html, picks, segments
 from dashboard.parts.element import show
 from dashboard.source import Saved
 
@@ -26,9 +26,9 @@ def draw(saved: Saved, arm: str) -> None:
         st.caption(f"This look has no segment of {plan.name}.")
         return
     differs = segments.differs(readout.looks[-1], plan.id, arm, readout.design.alpha)
-    st.write(differs or "Whether the effect differs between segments was not tested in this look.")
-    st.caption(segments.sentence(effects))
-    show(segments.table(readout, plan.id, arm, muted=readout.decision.verdict == "blocked"), key="segments")
+    differs = differs or "Whether the effect differs between segments was not tested in this look."
+    table = segments.table(readout, plan.id, arm, muted=readout.decision.verdict == "blocked")
+    show(html.said(differs) + html.line(segments.sentence(effects)) + table, key="segments")
     _picked(readout, plan, arm)
 
 

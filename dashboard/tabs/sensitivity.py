@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard.parts import sensitivity
+from dashboard.parts import html, sensitivity
 from dashboard.parts.element import show
 from dashboard.source import Saved
 
@@ -10,9 +10,9 @@ from dashboard.source import Saved
 def draw(saved: Saved, arm: str) -> None:
     """The answer in one sentence, then every choice on one axis."""
     st.header("Other choices of the analysis", anchor="sensitivity")
-    st.write(sensitivity.sentence(saved.readout, arm))
-    if strip := sensitivity.strip(saved.readout, arm):
-        show(strip, key="sensitivity")
+    strip = sensitivity.strip(saved.readout, arm)
+    show(html.said(sensitivity.sentence(saved.readout, arm)) + strip, key="sensitivity")
+    if strip:
         st.caption(
             "The plan’s own choice was made before the data and is the one that decides; the others are a check."
         )

@@ -202,4 +202,4 @@ def test_a_metric_has_a_page_with_its_rules_its_proof_and_its_definition(
     assert "Group sequential" in html(test, "rules") and "4.1%" in html(test, "trust")
     assert 'id = "revenue"' in test.code[0].value and "[experiment]" not in test.code[0].value
     test = opened(monkeypatch, workspace.path, "metric", exp="whole", metric="Page load p95")
-    assert "0.02" in test.code[0].value and "guardrail" in test.markdown[-1].value.lower()
+    assert "0.02" in test.code[0].value and "Guardrail metric" in html(test, "definition")
