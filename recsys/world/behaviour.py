@@ -47,22 +47,28 @@ def chances(people: People, visits: Visits) -> Chances:
     )
 
 
-def changed(usual: Chances, change: Change, rows: NDArray[np.bool_] | slice = slice(None)) -> Chances:
-    """The chances when `change` acts on the visits `rows`."""
-    new = {each.name: getattr(usual, each.name).copy() for each in fields(Chances)}
-    for name, values in new.items():
-        values[rows] *= getattr(change, name)
-    return Chances(**new)
+def changed(usual: Chances, change: Change, acts: NDArray[np.floating] | NDArray[np.bool_]) -> Chances:
+    """The chances when `change` acts on each visit: wholly (1), not at all (0), or in part."""
+    return Chances(**{
+        each.name: getattr(usual, each.name) * (1 + acts * (getattr(change, each.name) - 1)) for each in fields(Chances)
+    })  # fmt: skip
 
 
 def treated_chances(
-    people: People, visits: Visits, assignment: Assignment, exposures: Exposures, designs: tuple[Design, ...]
+    people: People,
+    visits: Visits,
+    assignment: Assignment,
+    exposures: Exposures,
+    treated_friends: NDArray[np.float64],
+    designs: tuple[Design, ...],
 ) -> Chances:
-    """The chances as they are: each treatment acts on its people from their first exposure on."""
+    """The chances as they are: from a first exposure on, one's own treatment acts and that of one's friends."""
     result = chances(people, visits)
-    acts = assignment.treated[visits.person] & (visits.time >= exposures.first[visits.person])
+    since = visits.time >= exposures.first[visits.person]
+    own, reached = assignment.treated[visits.person], np.nan_to_num(treated_friends)[visits.person]
     for k, design in enumerate(designs):
-        result = changed(result, design.change, acts & (assignment.experiment[visits.person] == k))
+        here = since & (assignment.experiment[visits.person] == k)
+        result = changed(changed(result, design.change, here & own), design.passed_on, here * reached)
     return result
 
 

@@ -28,13 +28,22 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """One experiment, 50/50 over its own people: `share` of everyone; `reach` is the chance that a visit meets it."""
+    """One experiment, 50/50 over its own people, or over their circles of friends where `by_circle`.
+
+    Attributes:
+        share: of everyone, together with the shares of the others.
+        passed_on: what it changes for those whose friends are all treated, whatever their own arm; in proportion to the
+            share of friends who are.
+        reach: the chance that a visit meets it.
+    """
 
     id: str
     control: str
     treatment: str
     share: float
     change: Change
+    passed_on: Change = Change()
+    by_circle: bool = False
     reach: float = 0.8
     loss: Loss | None = None
 
@@ -58,4 +67,13 @@ DESIGNS = (
         loss=Loss("phone", day=9),
     ),
     Design("gift_reminder", "no reminder", "reminder", 0.24, Change(buys=1.08, wishlists=1.05)),
+    Design(
+        "group_buy_invite",
+        "no invite",
+        "invite",
+        0.29,
+        Change(buys=1.06, wishlists=1.35),
+        passed_on=Change(buys=1.03, wishlists=1.25),
+        by_circle=True,
+    ),
 )

@@ -17,6 +17,9 @@ BUYER_TYPES = ("full_price", "deal", "new")
 FULL_PRICE_SHARE = np.array([0.88, 0.62, 0.78])
 NEWCOMERS = 0.2
 TIERS = 4
+CIRCLES = (5, 30)
+# Standard deviation of the logarithm of what a circle's people share of their activity.
+ALIKE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class People:
         activity: visits a day.
         buying: chance that a visit ends in an order, at most 0.6, so that no lift can push it past 1.
         tier: 0 to 3, from thin to fat wallet; decides which prices are chosen.
+        circle: of friends, numbered from 0; people of one circle follow each other.
     """
 
     first_seen: NDArray[np.int64]
@@ -37,6 +41,7 @@ class People:
     activity: NDArray[np.float64]
     buying: NDArray[np.float64]
     tier: NDArray[np.int64]
+    circle: NDArray[np.int64]
 
     @property
     def ids(self) -> "pa.Array":
@@ -51,14 +56,19 @@ def draw_people(n: int, calendar: Calendar, rng: np.random.Generator) -> People:
     new = rng.random(n) < NEWCOMERS
     first_seen = np.where(new, rng.integers(0, calendar.end, n), -rng.integers(1, 720 * DAY, n))
     wallet = rng.normal(size=n)
+    low, high = CIRCLES
+    sizes = rng.integers(low, high + 1, n // low + 1)
+    circle = np.repeat(np.arange(len(sizes)), sizes)[:n]
+    shared = np.exp(ALIKE * rng.normal(size=len(sizes)) - ALIKE**2 / 2)
     return People(
         first_seen=first_seen,
         country=rng.choice(len(COUNTRIES), n, p=list(COUNTRIES.values())),
         platform=rng.choice(len(PLATFORMS), n, p=list(PLATFORMS.values())),
         buyer_type=np.where(new, 2, (rng.random(n) < 0.4).astype(np.int64)),
-        activity=rng.gamma(1.3, 0.13, n),
+        activity=rng.gamma(1.3, 0.13, n) * shared[circle],
         buying=np.minimum(0.16 * np.exp(0.9 * wallet), 0.6),
         tier=np.clip(np.floor(1.7 + 0.9 * wallet + 0.4 * rng.normal(size=n)), 0, TIERS - 1).astype(np.int64),
+        circle=circle,
     )
 
 
@@ -73,23 +83,5 @@ def users_table(people: People, calendar: Calendar) -> "pa.Table":
             "country": pa.array(list(COUNTRIES)).take(people.country),
             "platform": pa.array(list(PLATFORMS)).take(people.platform),
             "buyer_type": pa.array(BUYER_TYPES).take(people.buyer_type),
-        }
-    )
-
-
-def friendships_table(people: People, calendar: Calendar, rng: np.random.Generator) -> "pa.Table":
-    """The fact table friendships: about one friend for every two people, both directions."""
-    import pyarrow as pa
-
-    n = len(people.tier)
-    pairs = np.sort(rng.integers(0, n, (n // 4, 2)), axis=1)
-    pairs = np.unique(pairs[pairs[:, 0] < pairs[:, 1]], axis=0)
-    known = people.first_seen[pairs].max(axis=1)
-    since = known + (rng.random(len(pairs)) * (calendar.end - known)).astype(np.int64)
-    return pa.table(
-        {
-            "user_id": people.ids.take(np.concatenate([pairs[:, 0], pairs[:, 1]])),
-            "friend_id": people.ids.take(np.concatenate([pairs[:, 1], pairs[:, 0]])),
-            "since": pa.array(calendar.timestamps(np.tile(since, 2)), pa.timestamp("us", "UTC")),
         }
     )

@@ -1,7 +1,6 @@
 """The true effects: expected values over the shop's own people and visits, without the luck of what they bought."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
@@ -15,6 +14,7 @@ from recsys.world.people import People
 from recsys.world.visits import NEVER, Assignment, Exposures, Visits
 
 CONVERSION_DAYS = 7
+Persons = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +34,33 @@ class TrueEffect:
         return self.treatment / self.control - 1
 
 
+Effects = dict[str, dict[str, TrueEffect]]
+
+
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """experiment -> metric -> its true effect at the end of the calendar."""
+    """The true effects at the end of the calendar, each experiment -> metric -> effect.
 
-    effects: Mapping[str, Mapping[str, TrueEffect]]
+    Attributes:
+        effects: on everyone who was exposed, if all are treated against none.
+        direct: on those with friends in the experiment if no friend is treated; only where something is passed on.
+        spillover: on the same people if they are not treated and all of their friends are, against none of them; it is
+            in proportion to the share of friends treated.
+    """
+
+    effects: Effects
+    direct: Effects
+    spillover: Effects
 
     def to_json(self) -> str:
-        return json.dumps({e: {m: asdict(true) for m, true in of.items()} for e, of in self.effects.items()})
+        return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> "Truth":
-        content = json.loads(text)
-        return cls({e: {m: TrueEffect(**true) for m, true in of.items()} for e, of in content.items()})
+        return cls(**{
+            name: {e: {m: TrueEffect(**true) for m, true in of.items()} for e, of in effects.items()}
+            for name, effects in json.loads(text).items()
+        })  # fmt: skip
 
 
 def true_effects(
@@ -54,32 +68,47 @@ def true_effects(
     visits: Visits,
     assignment: Assignment,
     exposures: Exposures,
+    treated_friends: NDArray[np.float64],
     designs: tuple[Design, ...],
     catalogue: Catalogue,
     calendar: Calendar,
 ) -> Truth:
     """The truth if nobody were lost; people seen in both arms are left out, as a readout leaves them out."""
-    effects = {}
+    truth = Truth({}, {}, {})
+
+    def effects(who: Persons, *changes: tuple[Change, Persons]) -> dict[str, TrueEffect]:
+        own = visits.keep(who[visits.person])
+        control, treatment = (
+            _expected(people, own, exposures.first[own.person], acting, catalogue, calendar) for acting in ((), changes)
+        )
+        return {name: TrueEffect(control[name], treatment[name]) for name in control}
+
     for k, design in enumerate(designs):
         units = (assignment.experiment == k) & (exposures.first != NEVER) & ~exposures.crossed
-        own = visits.keep(units[visits.person])
-        control, treatment = (
-            _expected(people, own, exposures.first[own.person], change, catalogue, calendar)
-            for change in (Change(), design.change)
-        )
-        effects[design.id] = {name: TrueEffect(control[name], treatment[name]) for name in control}
-    return Truth(effects)
+        friends = units & ~np.isnan(treated_friends)
+        truth.effects[design.id] = effects(units, (design.change, units), (design.passed_on, friends))
+        if design.passed_on != Change():
+            truth.direct[design.id] = effects(friends, (design.change, friends))
+            truth.spillover[design.id] = effects(friends, (design.passed_on, friends))
+    return truth
 
 
 def _expected(
-    people: People, visits: Visits, first: NDArray[np.int64], change: Change, catalogue: Catalogue, calendar: Calendar
+    people: People,
+    visits: Visits,
+    first: NDArray[np.int64],
+    acting: tuple[tuple[Change, Persons], ...],
+    catalogue: Catalogue,
+    calendar: Calendar,
 ) -> dict[str, float]:
     """Expected value of every metric; the keys are the metric ids of experiments/*.toml.
 
-    `first` is the first exposure of each visit's person.
+    `first` is the first exposure of each visit's person; each change is with those on whom it acts from then on.
     """
     counts = visits.time >= first
-    chance = changed(chances(people, visits), change, counts)
+    chance = chances(people, visits)
+    for change, who in acting:
+        chance = changed(chance, change, counts & who[visits.person])
     bought = visits.time + SECONDS["purchase"]
     # Orders from before the first exposure may be refunded after it, and then count too.
     late_refund = refunded_before(calendar.end, bought) - refunded_before(first, bought)

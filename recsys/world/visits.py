@@ -65,10 +65,15 @@ def draw_visits(people: People, calendar: Calendar, rng: np.random.Generator) ->
     return Visits(visit // hours, visit % hours * 3600 + rng.integers(0, 1800, len(visit)))
 
 
-def assign(people: int, designs: tuple[Design, ...], rng: np.random.Generator) -> Assignment:
-    """Disjoint experiments by their shares; arms half and half."""
+def assign(people: People, designs: tuple[Design, ...], rng: np.random.Generator) -> Assignment:
+    """Disjoint experiments by their shares, each of whole circles; arms half and half, of people or of circles."""
+    circle, size = people.circle, np.bincount(people.circle)
     edges = np.cumsum([design.share for design in designs])
-    return Assignment(np.searchsorted(edges / edges[-1], rng.random(people), side="right"), rng.random(people) < 0.5)
+    # Circles are drawn blindly, so that one after another is as good as in any order.
+    experiment = np.searchsorted(edges / edges[-1], (np.cumsum(size) - size / 2) / len(circle))[circle]
+    by_circle = np.array([design.by_circle for design in designs])[experiment]
+    alone, together = rng.random(len(circle)) < 0.5, rng.random(len(size)) < 0.5
+    return Assignment(experiment, np.where(by_circle, together[circle], alone))
 
 
 def expose(
@@ -78,14 +83,18 @@ def expose(
     designs: tuple[Design, ...],
     rng: np.random.Generator,
 ) -> Exposures:
-    """The visits that meet an experiment; a few people with repeated exposures are logged once in the other arm."""
+    """The visits that meet an experiment; a few people with repeated exposures are logged once in the other arm.
+
+    Nobody of a circle that was randomised as a whole: one such person would count against all of it.
+    """
     reach = np.array([design.reach for design in designs])[assignment.experiment]
     met = (visits.time >= calendar.opening) & (rng.random(len(visits.person)) < reach[visits.person])
     person, time = visits.person[met], visits.time[met]
     n = len(assignment.treated)
     first = np.full(n, NEVER)
     np.minimum.at(first, person, time)
-    crossed = (np.bincount(person, minlength=n) > 1) & (rng.random(n) < CROSSOVERS)
+    by_circle = np.array([design.by_circle for design in designs])[assignment.experiment]
+    crossed = (np.bincount(person, minlength=n) > 1) & (rng.random(n) < CROSSOVERS) & ~by_circle
     last = np.append(person[1:] != person[:-1], True)
     return Exposures(person, time, assignment.treated[person] ^ (last & crossed[person]), first, crossed)
 

@@ -55,7 +55,7 @@ def test_a_killed_build_is_completed_by_the_next(tmp_path: Path, moment: str) ->
 
 def test_planned_units_follow_the_size_of_the_shop(tmp_path: Path) -> None:
     build(tmp_path, people=6_000)
-    assert "planned_units = 1500\n" in (tmp_path / "experiments" / "slate_ranker.toml").read_text()
+    assert "planned_units = 1220\n" in (tmp_path / "experiments" / "slate_ranker.toml").read_text()
 
 
 def test_a_demo_of_another_seed_or_size_is_refused(tmp_path: Path) -> None:

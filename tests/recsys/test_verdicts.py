@@ -16,6 +16,7 @@ VERDICTS = {
     "deep_discount_drop": "review",
     "checkout_redirect": "blocked",
     "gift_reminder": "keep_running",
+    "group_buy_invite": "ship",
 }
 
 
@@ -63,3 +64,15 @@ def test_intervals_of_the_sound_experiments_hold_the_truth(read_demo: tuple[dict
         if any(effect.metric == metric for effect in readouts[id].looks[-1].effects):
             relative = overall(readouts[id], metric).relative
             assert relative.lower <= true.relative <= relative.upper, metric
+
+
+def test_friends_pass_the_invite_on_and_its_direct_effect_is_found_beside(read_demo: tuple[dict, Truth]) -> None:
+    readouts, truth = read_demo
+    readout, direct = readouts["group_buy_invite"], truth.direct["group_buy_invite"]
+    found = {(e.metric, e.contrast): e.relative for e in readout.network.effects}
+    for metric in ("wishlist", "orders"):
+        alone = found[metric, "without_friends"]
+        assert alone.lower <= direct[metric].relative <= alone.upper, metric
+    assert found["wishlist", "total"].lower > direct["wishlist"].relative
+    assert all(cost.clusters < cost.units / 10 for cost in readout.clusters)
+    assert next(cost for cost in readout.clusters if cost.metric == "wishlist").design_effect > 1

@@ -14,12 +14,13 @@ from scipy import stats
 from analysis.experiment import Experiment, load_experiment
 from analysis.metrics import Quantity
 from analysis.variables import Variable
-from recsys.world import DESIGNS, Design, Simulation, World
+from recsys.world import DESIGNS, Change, Design, Simulation, World
 from recsys.world.builder import DEFINITIONS
 from store.check import check
 from store.contract import load_contract
 
 IDS = [design.id for design in DESIGNS]
+FRIENDLY = DESIGNS[IDS.index("group_buy_invite")]
 
 
 @cache
@@ -33,8 +34,8 @@ def defined(id: str) -> Experiment:
 
 
 def the_metrics() -> dict[str, Quantity]:
-    """Every metric of the demo's experiment files, by id."""
-    return {metric.id: metric.outcome for id in IDS for metric in defined(id).metrics}
+    """Every metric of the demo's experiment files, by id, as it is of one person."""
+    return {metric.id: metric.outcome for id in IDS if not defined(id).cluster for metric in defined(id).metrics}
 
 
 def ask(sql: str, **tables: pa.Table) -> duckdb.DuckDBPyConnection:
@@ -75,7 +76,8 @@ def mean_and_error(numerator: np.ndarray, denominator: np.ndarray | None) -> tup
 
 @pytest.mark.parametrize("design", DESIGNS, ids=IDS)
 def test_stated_truth_is_what_a_large_sample_shows_for_every_metric(design: Design) -> None:
-    everyone_in = World(people=80_000, seed=11, designs=(replace(design, share=1.0, loss=None),)).simulate()
+    plain = replace(design, share=1.0, loss=None, passed_on=Change(), by_circle=False)
+    everyone_in = World(people=80_000, seed=11, designs=(plain,)).simulate()
     metrics, truth = the_metrics(), everyone_in.truth.effects[design.id]
     variables = list(dict.fromkeys(v for quantity in metrics.values() for v in quantity.variables))
     units = per_unit(everyone_in, design, variables)
@@ -94,6 +96,60 @@ def test_stated_truth_is_what_a_large_sample_shows_for_every_metric(design: Desi
         assert abs(t - c - true.absolute) < limit * np.hypot(c_error, t_error), name
 
 
+def test_stated_spillover_is_what_a_large_sample_shows_along_the_share_of_friends_treated() -> None:
+    design = replace(FRIENDLY, share=1.0, by_circle=False)
+    simulation, metrics = World(people=60_000, seed=11, designs=(design,)).simulate(), ("wishlist", "orders")
+    units = per_unit(simulation, design, [the_metrics()[name].numerator for name in metrics])
+    joined = ask(
+        """SELECT user_id AS unit_id, avg(friend.treated::INT) AS share, any_value(community) AS circle
+           FROM friendships JOIN units own ON user_id = own.unit_id JOIN units friend ON friend_id = friend.unit_id
+           JOIN communities USING (user_id) WHERE since < TIMESTAMPTZ '2026-10-20 00:00Z' GROUP BY user_id""",
+        units=pa.table({name: units[name] for name in ("unit_id", "treated")}),
+        **simulation.tables,
+    ).fetchnumpy()
+    limit = stats.norm.isf(0.001 / 2 / (4 * len(metrics)))
+    for k, name in enumerate(metrics):
+        direct, passed = (of[design.id][name] for of in (simulation.truth.direct, simulation.truth.spillover))
+        both = direct.treatment * passed.treatment / passed.control
+        for treated, ends in ((False, (passed.control, passed.treatment)), (True, (direct.treatment, both))):
+            rows = ask(
+                f"SELECT share, circle, v{k} AS y FROM joined JOIN units USING (unit_id) WHERE treated = {treated}",
+                joined=pa.table(joined),
+                units=pa.table(units),
+            ).fetchnumpy()
+            for found, error, true in zip(*ends_of_line(**rows), ends, strict=True):
+                assert abs(found - true) < limit * error, (name, treated)
+
+
+def ends_of_line(share: np.ndarray, circle: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A straight line at shares 0 and 1, and its errors, those of one circle taken together."""
+    x = np.stack([1 - share, share], axis=1)
+    inverse = np.linalg.inv(x.T @ x)
+    ends = inverse @ x.T @ y
+    _, code = np.unique(circle, return_inverse=True)
+    scores = x * (y - x @ ends)[:, None]
+    sums = np.stack([np.bincount(code, column) for column in scores.T], axis=1)
+    return ends, np.sqrt(np.diag(inverse @ sums.T @ sums @ inverse))
+
+
+def test_friends_keep_to_circles_and_circles_to_one_experiment() -> None:
+    tables = the_demo().tables
+    ((sizes, friends, inside),) = ask(
+        """SELECT (SELECT [min(n), max(n)] FROM (SELECT count(*) AS n FROM communities GROUP BY community)),
+                  count(*) / (SELECT count(*) FROM users), avg((one.community = other.community)::INT)
+           FROM friendships JOIN communities one USING (user_id) JOIN communities other ON friend_id = other.user_id""",
+        **tables,
+    ).fetchall()
+    assert sizes[0] >= 1 and sizes[1] == 30 and 2.5 < friends < 3 and 0.7 < inside < 0.8
+    mixed = """SELECT experiment_id, max(arms) FROM (SELECT experiment_id, community, count(DISTINCT arm) AS arms
+                      FROM exposures JOIN communities ON unit_id = user_id GROUP BY ALL) GROUP BY 1"""
+    arms = dict(ask(mixed, **tables).fetchall())
+    assert arms == {design.id: 1 if design.by_circle else 2 for design in DESIGNS}
+    spread = """SELECT max(n) FROM (SELECT count(DISTINCT experiment_id) AS n FROM exposures
+                JOIN communities ON unit_id = user_id GROUP BY community)"""
+    assert ask(spread, **tables).fetchall() == [(1,)]
+
+
 def test_the_known_effects_are_the_ones_that_the_story_needs() -> None:
     effects = the_demo().truth.effects
     assert effects["slate_ranker"]["revenue"].relative == pytest.approx(0.14)
@@ -103,11 +159,17 @@ def test_the_known_effects_are_the_ones_that_the_story_needs() -> None:
     # Less than the 60 % of its own orders: refunds of orders from before the exposure count too, and stay as they were.
     assert 0.45 < effects["deep_discount_drop"]["refund_rate"].relative < 0.60
     assert effects["checkout_redirect"]["revenue"].relative == pytest.approx(0.05)
+    friendly = the_demo().truth
+    assert set(friendly.direct) == set(friendly.spillover) == {FRIENDLY.id}
+    assert friendly.direct[FRIENDLY.id]["wishlist"].relative == pytest.approx(0.35)
+    assert friendly.spillover[FRIENDLY.id]["wishlist"].relative == pytest.approx(0.25)
+    # People without friends in it get the direct effect alone.
+    assert 0.35 < effects[FRIENDLY.id]["wishlist"].relative < 1.35 * 1.25 - 1
 
 
 def test_the_same_seed_gives_the_same_shop_and_another_seed_another() -> None:
     one, two, other = (World(2_000, seed).simulate() for seed in (1, 1, 2))
-    assert one.tables.keys() == {"users", "items", "friendships", "exposures", "events"}
+    assert one.tables.keys() == {"users", "items", "friendships", "communities", "exposures", "events"}
     assert all(one.tables[name].equals(two.tables[name]) for name in one.tables)
     assert one.truth == two.truth
     assert not any(one.tables[name].equals(other.tables[name]) for name in one.tables)
@@ -169,7 +231,12 @@ def test_people_arrive_over_days_come_again_and_a_few_are_seen_in_both_arms() ->
 
 @pytest.mark.parametrize("design", DESIGNS, ids=IDS)
 def test_each_experiment_reaches_its_planned_units_save_the_broken_and_the_running_one(design: Design) -> None:
-    treated = per_unit(the_demo(), design, [Variable(None, "count", (("kind", "session"),))])["treated"]
+    treated = ask(
+        f"""SELECT any_value(arm) = '{design.treatment}' AS treated FROM exposures JOIN communities ON unit_id = user_id
+            WHERE experiment_id = '{design.id}' GROUP BY {"community" if design.by_circle else "unit_id"}
+            HAVING count(DISTINCT arm) = 1""",
+        **the_demo().tables,
+    ).fetchnumpy()["treated"]
     p = stats.binomtest(int(treated.sum()), len(treated)).pvalue
     assert (p < 1e-6) if design.loss else (p > 0.001 / 4)
     running = defined(design.id).end is None
@@ -210,5 +277,8 @@ def test_the_packaged_definitions_are_the_designs() -> None:
     for design in DESIGNS:
         experiment = defined(design.id)
         assert experiment.arms == (design.control, design.treatment)
+        assert experiment.cluster == ("community" if design.by_circle else None)
         assert experiment.source.kind == "lake" and len(set(experiment.shares.values())) == 1
-        assert all(metric.outcome == the_metrics()[metric.id] for metric in experiment.metrics)
+        for metric in experiment.metrics:
+            assert metric.outcome.numerator == the_metrics()[metric.id].numerator
+            assert metric.outcome == the_metrics()[metric.id] or experiment.cluster
