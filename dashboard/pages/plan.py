@@ -32,7 +32,9 @@ def page() -> None:
             "Effect to find, in %", 0.0, 1000.0, 5.0, 0.5, "%.1f", key="effect", bind="query-params", width=160
         )
         power = st.selectbox("Power", POWERS, key="power", bind="query-params", width=110)
-        traffic = st.slider("Share of traffic, in %", 5, 100, 100, 5, key="traffic", bind="query-params", width=260)
+        traffic = st.number_input(
+            "Share of traffic, in %", 1, 100, 100, 5, key="traffic", bind="query-params", width=160
+        )
     file = files.get(name)
     with st.expander("Try other lines. Nothing is written.", expanded=file is None):
         first = file.path.read_text("utf-8", errors="replace") if file else planning.TEMPLATE

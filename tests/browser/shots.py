@@ -4,6 +4,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from dashboard.pages_list import page_files
 from tests.browser import driver
 
 TABS = ("Health", "Segments", "Sensitivity", "History")
@@ -27,7 +28,8 @@ def shoot(workspace: Path, out: Path, only: str = "") -> list[Path]:
 
     registry = Workspace.open(workspace).registry
     ids = [each.id for each in registry.experiments() if only in each.id]
-    pages = {"experiments": "/", **{f"readout-{id}": f"/readout?exp={id}" for id in ids}, "definitions": "/definitions"}
+    pages = {each.file.stem: "/" if each.home else f"/{each.file.stem}" for each in page_files() if not each.hidden}
+    pages |= {f"readout-{id}": f"/readout?exp={id}" for id in ids}
     for id in ids:
         if registry.latest_look(id):
             pages |= {f"readout-{id}-{tab.lower()}": f"/readout?exp={id}&tab={tab}" for tab in TABS}

@@ -25,7 +25,12 @@ PATHS = (
     "/readout?exp=whole&tab=Segments&picked=Device: Phone",
     "/metric?exp=whole",
     "/readout?exp=nothing",
+    "/decisions",
+    "/plan",
     "/definitions",
+    "/definitions?tab=Metrics",
+    "/definitions?tab=Methods",
+    "/definitions?doc=multiplicity",
 )
 
 # Streamlit probes /readout/_stcore/... before it finds the server at the root: two 404s on every page but the first.
@@ -224,4 +229,6 @@ def test_screenshots_are_made_of_every_page_width_and_scheme(tmp_path: Path) -> 
     workspace = sample.fill(tmp_path / "shop")
     command = [sys.executable, "-m", "tests.browser.shots", "--only", "gift", "--out", tmp_path / "shots"]
     subprocess.run([*command, "--workspace", workspace.path], cwd=driver.ROOT, check=True)
-    assert len(list((tmp_path / "shots").glob("*.png"))) == 12
+    pages = sum(not each.hidden for each in page_files()) + len(["the readout of the one experiment"])
+    made = len(list((tmp_path / "shots").glob("*.png")))
+    assert made == pages * len(driver.WIDTHS) * len(driver.SCHEMES)
