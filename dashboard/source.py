@@ -2,6 +2,7 @@
 
 import os
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -58,11 +59,11 @@ def latest(experiment_id: str) -> Saved | None:
     return saved(experiment_id, looks[0].id) if looks else None
 
 
-def glance(experiment_id: str, end: date | None = None) -> Glance | None:
-    """The newest readout of an experiment in short; None before its first look. `end` is the experiment's."""
+def glances(ends: Mapping[str, date | None]) -> dict[str, Glance]:
+    """The newest readout in short of every experiment that has one; `ends` are their last days, where known."""
     here = workspace()
-    looks = here.registry.looks(experiment_id)
-    return _glance(str(here.path), looks[0].id, end) if looks else None
+    newest = here.registry.latest_look_ids()
+    return {id: _glance(str(here.path), look, ends.get(id)) for id, look in newest.items()}
 
 
 def files() -> list[File]:

@@ -22,7 +22,8 @@ def page() -> None:
     asked.follow()
     st.title("Experiments", anchor=False)
     try:
-        rows, broken = _rows(), [file for file in source.files() if file.error]
+        with st.spinner("Opening the latest looks …"):
+            rows, broken = _rows(), [file for file in source.files() if file.error]
     except StoreError as error:
         st.error(f"The workspace cannot be read. {error}")
         return
@@ -52,10 +53,8 @@ def _rows() -> list[Row]:
     """Every registered experiment, and those whose file nobody has refreshed yet."""
     standing = {made.experiment_id: made for made in reversed(source.workspace().registry.decisions())}
     stated = {file.experiment.id: file.experiment for file in source.files() if file.experiment}
-    rows = []
-    for each in source.experiments():
-        seen = source.glance(each.id, stated[each.id].end if each.id in stated else None)
-        rows.append(Row(each.id, each.name, each.owner, seen, standing.get(each.id)))
+    seen, registered = source.glances({id: each.end for id, each in stated.items()}), source.experiments()
+    rows = [Row(each.id, each.name, each.owner, seen.get(each.id), standing.get(each.id)) for each in registered]
     known = {row.id for row in rows}
     return rows + [Row(each.id, each.name, each.owner) for each in stated.values() if each.id not in known]
 
@@ -87,6 +86,7 @@ def _peeking(rows: list[Row]) -> None:
         st.header("What peeking would have claimed", anchor="peeking")
         st.write(said)
         show(peeking.table(counts), key="peeking")
+        st.page_link("pages/definitions.py", label="How this is counted", query_params={"doc": "peeking"})
 
 
 page()

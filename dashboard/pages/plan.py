@@ -83,6 +83,7 @@ def _draw(plan: Plan, noun: str) -> None:
     if first.curve:
         st.header(f"Least lift of {first.metric.name} by days", anchor="curve")
         show(curve.drawing(first.curve, plan.days, first.metric.name), key="curve")
+    st.page_link("pages/definitions.py", label="How plans are made", query_params={"doc": "power"})
     st.header("Every metric, every way to read", anchor="metrics")
     show(parts.table(plan), key="metrics")
     st.header("The price of peeking", anchor="price")

@@ -129,6 +129,15 @@ class Registry:
             row = session.scalar(newest.limit(1))
             return None if row is None else _look(row)
 
+    def latest_look_ids(self) -> dict[str, int]:
+        """The id of `latest_look` for every experiment that has one."""
+        order = (Look.taken_at.desc(), Look.id.desc())
+        place = func.row_number().over(partition_by=Look.experiment_id, order_by=order).label("place")
+        looks = select(Look.experiment_id, Look.id, place).subquery()
+        with Session(self._engine) as session:
+            chosen = select(looks.c.experiment_id, looks.c.id).where(looks.c.place == 1)
+            return {experiment: look for experiment, look in session.execute(chosen)}
+
     def looks(self, experiment_id: str) -> list[LookRecord]:
         """All looks, newest first, without their readouts."""
         columns = (Look.id, Look.experiment_id, Look.taken_at, Look.verdict, Look.lake_versions)

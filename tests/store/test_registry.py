@@ -86,6 +86,7 @@ def test_looks_are_listed_newest_first_and_the_latest_is_the_newest_taken(url: s
     latest = registry.latest_look("mens_email")
     assert latest is not None and latest.readout == "3"
     assert registry.latest_look("other") is None and registry.looks("other") == []
+    assert registry.latest_look_ids() == {"mens_email": latest.id}
 
 
 @pytest.mark.parametrize("statement", ["UPDATE looks SET verdict = 'stop'", "DELETE FROM looks", "DELETE FROM audit"])
