@@ -37,26 +37,35 @@ def page() -> None:
         )
         st.code(f"holdout refresh --workspace {here.path}", language=None)
         return
+    counts = count_crossings(crossing for row in rows if row.glance for crossing in row.glance.crossings)
+    peeked = peeking.sentence(counts)
     waiting = sum(row.waiting for row in rows)
+    below = "; at the end, [what peeking would have claimed](#peeking)" if peeked else ""
     st.write(
-        f"{words.count(len(rows), 'experiment')}, {waiting} waiting for somebody. The most urgent come first; "
-        "at the end, [what peeking would have claimed](#peeking)."
+        f"{words.count(len(rows), 'experiment')}, {waiting} waiting for somebody. The most urgent come first{below}."
     )
     if chosen := _filtered(rows):
-        show(summary.table(chosen), key="list", open=asked.lead("pages/readout.py", "exp", {}))
+        readout, plan = asked.lead("pages/readout.py", "exp", {}), asked.lead("pages/plan.py", "file", {})
+        show(summary.table(chosen), key="list", open=readout, plan=plan)
     else:
         st.write("No experiment is like that. Change what is asked for above.")
-    _peeking(rows)
+    # Over the whole workspace, whatever the filters say.
+    if peeked:
+        st.header("What peeking would have claimed", anchor="peeking")
+        st.write(peeked)
+        show(peeking.table(counts), key="peeking")
+        st.page_link("pages/definitions.py", label="How this is counted", query_params={"doc": "peeking"})
 
 
 def _rows() -> list[Row]:
     """Every registered experiment, and those whose file nobody has refreshed yet."""
     standing = {made.experiment_id: made for made in reversed(source.workspace().registry.decisions())}
-    stated = {file.experiment.id: file.experiment for file in source.files() if file.experiment}
-    seen, registered = source.glances({id: each.end for id, each in stated.items()}), source.experiments()
+    stated = {file.experiment.id: (file.experiment, file.path.stem) for file in source.files() if file.experiment}
+    seen, registered = source.glances({id: each.end for id, (each, _) in stated.items()}), source.experiments()
     rows = [Row(each.id, each.name, each.owner, seen.get(each.id), standing.get(each.id)) for each in registered]
     known = {row.id for row in rows}
-    return rows + [Row(each.id, each.name, each.owner) for each in stated.values() if each.id not in known]
+    new = [(each, stem) for each, stem in stated.values() if each.id not in known]
+    return rows + [Row(each.id, each.name, each.owner, file=stem) for each, stem in new]
 
 
 def _filtered(rows: list[Row]) -> list[Row]:
@@ -77,16 +86,6 @@ def _filtered(rows: list[Row]) -> list[Row]:
         and status in (ANY_STATUS, row.status)
         and owner in (ANYBODY, row.owner or NOBODY)
     ]
-
-
-def _peeking(rows: list[Row]) -> None:
-    """Over the whole workspace, whatever the filters say."""
-    counts = count_crossings(crossing for row in rows if row.glance for crossing in row.glance.crossings)
-    if said := peeking.sentence(counts):
-        st.header("What peeking would have claimed", anchor="peeking")
-        st.write(said)
-        show(peeking.table(counts), key="peeking")
-        st.page_link("pages/definitions.py", label="How this is counted", query_params={"doc": "peeking"})
 
 
 page()

@@ -23,13 +23,17 @@ class Glance:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An experiment with its latest look, or without one, and the decision that stands."""
+    """An experiment with its latest look, or without one, and the decision that stands.
+
+    `file` is the stem of its file where nobody has refreshed it yet: then there is nothing but a plan.
+    """
 
     id: str
     name: str
     owner: str | None
     glance: Glance | None = None
     decision: DecisionRecord | None = None
+    file: str = ""
 
     @property
     def readout(self) -> Readout | None:
@@ -57,14 +61,16 @@ def table(rows: list[Row]) -> str:
     effects = [effect for row in shown if (effect := _primary(row)[1]) and not _blocked(row)]
     shared = axis.fit(effect.relative for effect in effects)
     body = "".join(_row(row, shared) for row in shown)
-    return (
-        f'<div class="scroll"><table class="forest list"><thead><tr>'
-        '<th scope="col">Experiment</th><th scope="col">Verdict</th>'
-        f'<th scope="col" class="plot"><span class="hidden">Interval, drawn</span>{axis.ticks(shared)}</th>'
-        '<th scope="col" class="num">Lift of the primary metric</th><th scope="col">So far</th>'
-        f'<th scope="col">Health</th></tr></thead><tbody>{body}</tbody></table></div>'
+    legend = (
         '<p class="legend">Bar: the interval of the lift against control. Ring: the best estimate. '
         "Arrow: beyond this axis. Grey: can’t tell yet.</p>"
+    )
+    return (
+        f'<div class="scroll"><table class="forest list"><thead><tr>'
+        '<th scope="col">Experiment</th><th scope="col">Verdict</th><th scope="col" class="plot">'
+        f'<span class="hidden">Interval, drawn</span>{axis.ticks(shared) if effects else ""}</th>'
+        '<th scope="col" class="num">Lift of the primary metric</th><th scope="col">So far</th>'
+        f'<th scope="col">Health</th></tr></thead><tbody>{body}</tbody></table></div>{legend if effects else ""}'
     )
 
 
@@ -78,12 +84,11 @@ def broken(files: list[tuple[str, str]]) -> str:
 
 
 def _row(row: Row, shared: axis.Axis) -> str:
-    href = f"readout?exp={html.text(row.id)}"
     under = " · ".join(html.text(part) for part in (row.id, row.owner) if part)
-    head = (
-        f'<th scope="row"><a href="{href}" data-event="open" data-value="{html.text(row.id)}">{html.text(row.name)}</a>'
-        f"<small>{under}</small></th>"
-    )
+    link = f'href="readout?exp={html.text(row.id)}" data-event="open" data-value="{html.text(row.id)}"'
+    if row.file:
+        link = f'href="plan?file={html.text(row.file)}" data-event="plan" data-value="{html.text(row.file)}"'
+    head = f'<th scope="row"><a {link}>{html.text(row.name)}</a><small>{under}</small></th>'
     if row.readout is None:
         return f'<tr>{head}<td colspan="5" class="why">{NO_LOOK}. Run: holdout refresh</td></tr>'
     plan, effect = _primary(row)

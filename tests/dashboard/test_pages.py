@@ -76,7 +76,9 @@ def test_files_that_are_broken_or_new_are_in_the_list(monkeypatch: pytest.Monkey
     test = opened(monkeypatch, here.path)
     assert "1 experiment file cannot be read" in test.error[0].value
     assert "broken.toml" in html(test, "broken")
-    assert "exp=fresh" in html(test, "list") and "No look yet" in html(test, "list")
+    drawn = html(test, "list")
+    assert "plan?file=fresh" in drawn and "No look yet" in drawn
+    assert "%" not in drawn and "peeking" not in test.markdown[0].value
 
 
 def test_the_page_counts_what_peeking_would_have_claimed(monkeypatch: pytest.MonkeyPatch, filled: Workspace) -> None:
