@@ -44,7 +44,9 @@ def progress(experiment: Experiment, collected: Collected) -> Array:
     if by_days(experiment, collected):
         assert experiment.end is not None
         start, wait = looks[0] - timedelta(1), timedelta(longest_window(experiment))
-        whole = datetime(experiment.end.year, experiment.end.month, experiment.end.day, tzinfo=UTC) - start
+        end = datetime(experiment.end.year, experiment.end.month, experiment.end.day, tzinfo=UTC)
+        # A scan of the last look alone may begin after the end.
+        whole = max(end - start, timedelta(1))
         return np.array([max((look - wait - start) / whole, 0.0) for look in looks])
     return completed(experiment, collected) / (experiment.planned_units or np.inf)
 

@@ -77,6 +77,9 @@ def test_units_go_on_to_come_to_clusters_that_are_in_so_days_count_where_there_i
     first = read(1, "fixed").decision
     assert first.verdict == "keep_running" and "2026-01-09 is the end" in first.reasons[0]
     assert [read(days, "fixed").decision.look for days in (8, 9, 10)] == [7, 7, 7]
+    last = collected_of(looks[8:9], looks=times[8:9], inside=stack([[looks[-1]]])[0, 0])
+    design = an_experiment(metric, planned_units=80, cluster="shop", end=date(2026, 1, 9))
+    assert read_collected(design, last).decision.verdict == "stop", "one look alone, on the day after the end"
     effects = [look.effects[0] for look in read(10, "group_sequential").looks]
     assert [k for k, effect in enumerate(effects) if effect.absolute.lower is not None] == [3, 7]
     wider = [
