@@ -29,7 +29,6 @@ PATHS = (
     "/plan",
     "/definitions",
     "/definitions?tab=Metrics",
-    "/definitions?tab=Methods",
     "/definitions?doc=multiplicity",
 )
 

@@ -63,6 +63,11 @@ def test_every_term_that_leads_to_a_method_finds_it() -> None:
     assert {term["doc"] for term in terms if "doc" in term} <= methods().keys()
 
 
+def test_the_word_chance_is_kept_for_posteriors() -> None:
+    others = [term for group in GROUPS for term in group["term"] if group["title"] != "Bayesian reading"]
+    assert others and not [term["name"] for term in others if "chance" in f"{term['name']} {term['text']}".lower()]
+
+
 def test_the_address_opens_a_method(monkeypatch: pytest.MonkeyPatch, shop: Workspace) -> None:
     test = opened(monkeypatch, shop.path, "definitions", doc="confidence-sequence")
     assert test.header[0].value == methods()["confidence-sequence"].title
