@@ -93,7 +93,7 @@ def _segments(saved: source.Saved, plan: MetricPlan, arm: str) -> None:
 
 def _definition(saved: source.Saved, plan: MetricPlan) -> None:
     st.header("Definition", anchor="definition")
-    show(html.line(stated.in_words(plan, words.unit(saved.readout.design))), key="definition")
+    show(html.line(stated.in_words(plan, words.member(saved.readout))), key="definition")
     registry = source.workspace().registry
     record = registry.experiment(saved.readout.experiment)
     if text := stated.lines(record.definition, plan.id):

@@ -1,5 +1,6 @@
-"""The health of an experiment in full: checks with what to do, where a split breaks, learning, friends, clusters."""
+"""The health of an experiment in full: checks with what to do, where a split breaks, learning, clusters."""
 
+from dataclasses import replace
 from itertools import groupby
 
 from analysis.readout import Check, Design, Learning, Readout, Split
@@ -29,15 +30,6 @@ LEARNED = {
     "primacy": Word("up", "grows"),
     "steady": Word("dot", "can’t tell yet"),
     "unknown": Word("none", "not known"),
-}
-CONTRASTS = {
-    "direct": "Treated themselves",
-    "spillover_untreated": "Not treated, many friends treated",
-    "spillover_treated": "Treated, many friends treated",
-    "total": "Treated among treated friends",
-    "without_friends": "Treated, without friends here",
-    "dose_untreated": "Not treated, all friends treated",
-    "dose_treated": "Treated, all friends treated",
 }
 
 
@@ -103,12 +95,14 @@ def learning(readout: Readout, arm: str) -> str:
             "Not estimated: it compares people who joined early with people who joined late, in the same days, so it "
             "needs events and two weeks or more."
         )
-    groups = {f"{plans[each.metric].name}, {each.window}": _cohorts(each, readout) for each in found}
+    groups = {", ".join(filter(None, (plans[e.metric].name, e.window))): _cohorts(e, readout) for e in found}
     return table(("Who", "How many", "Lift", "Reading"), groups)
 
 
 def _cohorts(each: Learning, readout: Readout) -> list[Line]:
     units = words.units(readout.design)
+    if each.difference.estimate is None:
+        return [Line("Difference", replace(each.difference, reason=each.reason), word=LEARNED[each.reading])]
     return [
         Line("Exposed for long", each.old, beside=f"{each.units_old:,} {units}"),
         Line("Newly exposed", each.new, beside=f"{each.units_new:,} {units}"),
@@ -122,30 +116,6 @@ def _cohorts(each: Learning, readout: Readout) -> list[Line]:
     ]
 
 
-def friends(readout: Readout, arm: str) -> str:
-    """Effects among friends on the primary metrics; empty where the lake knows no friendships."""
-    network, plans = readout.network, picks.plans(readout)
-    if network is None:
-        return ""
-    groups: dict[str, list[Line]] = {}
-    for effect in network.effects:
-        if effect.arm == arm and plans[effect.metric].role == "primary":
-            line = Line(
-                CONTRASTS[effect.contrast],
-                effect.relative,
-                beside=f"{(effect.n.control or 0) + (effect.n.treatment or 0):,.0f}",
-                after="" if effect.p_value is None else numbers.p_value(effect.p_value),
-            )
-            groups.setdefault(plans[effect.metric].name, []).append(line)
-    said = (
-        f"{network.with_friends:,} of {network.units:,} {words.units(readout.design)} have friends in the experiment; "
-        f"{numbers.percent(network.share_inside, 0)} of the {network.friendships:,} friendships stay inside one of "
-        f"{network.communities:,} communities. What happens to a friend can reach somebody in the other arm."
-    )
-    drawn = table(("Who, against the others", "Units", "Lift", "Test"), groups) if groups else ""
-    return html.line(said) + drawn
-
-
 def clusters(readout: Readout, metric: str = "") -> str:
     """What randomising clusters costs each metric, or one; empty where units were randomised one by one."""
     plans = picks.plans(readout)
@@ -155,7 +125,7 @@ def clusters(readout: Readout, metric: str = "") -> str:
     rows = "".join(
         f'<tr><th scope="row">{html.text(plans[each.metric].name)}</th><td>{each.clusters:,}</td>'
         f"<td>{each.units:,}</td>"
-        f"<td>{'–' if each.icc is None else f'{each.icc:.3f}'}</td>"
+        f"<td>{'–' if each.icc is None else numbers.number(each.icc, 3)}</td>"
         f"<td>{'–' if each.design_effect is None else f'{each.design_effect:.2f}'}</td></tr>"
         for each in found
     )

@@ -72,7 +72,7 @@ def _strong(effect: Effect) -> list[str]:
 def _facts(readout: Readout, effect: Effect | None, plan: MetricPlan, arm: str) -> str:
     if effect is None or effect.absolute.estimate is None:
         return ""
-    noun, facts = words.unit(readout.design), []
+    noun, facts = words.member(readout), []
     absolute = effect.absolute
     ends = (absolute.lower, absolute.upper)
 
@@ -85,7 +85,7 @@ def _facts(readout: Readout, effect: Effect | None, plan: MetricPlan, arm: str) 
     of_units = plan.kind not in ("ratio", "quantile")
     facts.append(shown(f"Change per {noun}" if of_units else "Change", 1))
     if of_units:
-        facts.append(shown(f"Per 1,000 {words.units(readout.design)}", 1000))
+        facts.append(shown(f"Per {words.count(1000, noun)}", 1000))
     facts.append(_since(readout, plan, arm))
     cells = "".join(
         f"<div><dt>{html.text(label)}</dt><dd>{html.text(value)}<small>{html.text(below)}</small></dd></div>"

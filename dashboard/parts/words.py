@@ -99,6 +99,12 @@ def unit(design: Design) -> str:
     return unit_of(design.unit, [plan.name for plan in design.metrics])
 
 
+def member(readout: Readout) -> str:
+    """What a mean is per, in the singular: the unit, or where clusters of them were randomised, one inside."""
+    design = readout.design
+    return unit_of("" if readout.clusters else design.unit, [plan.name for plan in design.metrics])
+
+
 def unit_of(column: str, metrics: Sequence[str]) -> str:
     """What is randomised, from its column and the names of the metrics."""
     name = column.lower().removesuffix("_id").replace("_", " ").strip()

@@ -10,6 +10,7 @@ from dashboard.parts import (
     checkup,
     course,
     forest,
+    friends,
     health,
     history,
     html,
@@ -84,7 +85,8 @@ def _sections(readout: Readout) -> list[tuple[str, str]]:
             found.append(
                 (f"Other choices of the analysis{of}", f"{html.said(sensitivity.sentence(readout, arm))}{strip}")
             )
-    return [*found, ("Health checks", checkup.checks(readout))]
+        found.append((f"Among friends{of}", friends.section(readout, arm)))
+    return [*found, ("Clusters", checkup.clusters(readout)), ("Health checks", checkup.checks(readout))]
 
 
 def _primaries(readout: Readout) -> list[MetricPlan]:

@@ -71,6 +71,23 @@ def tables(readout: Readout, decisions: Sequence[DecisionRecord]) -> dict[str, R
             }
             for each in readout.learning
         ],
+        "friends": [
+            {
+                "metric": e.metric,
+                "arm": e.arm,
+                "contrast": e.contrast,
+                "n_control": e.n.control,
+                "n_treatment": e.n.treatment,
+                "mean_control": e.means.control,
+                "mean_treatment": e.means.treatment,
+                **_ends("lift", e.relative),
+                **_ends("difference", e.absolute),
+                "p_value": e.p_value,
+                "communities": e.communities,
+                "left_out": e.left_out,
+            }
+            for e in (readout.network.effects if readout.network else ())
+        ],
         "clusters": [asdict(each) for each in readout.clusters],
         "decisions": [
             {

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard.parts import checkup
+from dashboard.parts import checkup, friends
 from dashboard.parts.element import show
 from dashboard.source import Saved
 
@@ -17,7 +17,7 @@ def draw(saved: Saved, arm: str) -> None:
     st.header("Does the lift wear off, or grow?", anchor="learning")
     show(checkup.learning(readout, arm), key="learning")
     for title, anchor, drawn in (
-        ("Among friends", "friends", checkup.friends(readout, arm)),
+        ("Among friends", "friends", friends.section(readout, arm)),
         ("Clusters", "clusters", checkup.clusters(readout)),
     ):
         if drawn:

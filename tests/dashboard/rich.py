@@ -4,8 +4,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from analysis.network.result import Network, NetworkEffect
 from analysis.readout import (
     Alternative,
+    Arms,
     Clustering,
     Effect,
     Estimate,
@@ -46,7 +48,27 @@ def whole() -> Readout:
         Learning("clicks", "v7", "", 0, 0, *([NOTHING] * 3), None, "unknown", "needs 100 units"),
     )  # fmt: skip
     costs = (Clustering("revenue", 120, 5200, 0.031, 2.4), Clustering("load", 120, 5200, None, None))
-    return replace(made, looks=looks, variations=variations, learning=cohorts, clusters=costs)
+    return replace(made, looks=looks, variations=variations, learning=cohorts, clusters=costs, network=friends("units"))
+
+
+def friends(randomised: str) -> Network:
+    """Effects among friends: what reaches control is clear along the dose, and else not."""
+    lifts = {
+        "direct": _around(0.02),
+        "spillover_untreated": _around(0.01),
+        "spillover_treated": Estimate(None, None, None, None, "fewer than two communities"),
+        "total": _around(0.05),
+        "without_friends": Estimate(0.02, 0.008, None, None, "the control value is not clearly different from 0"),
+    } | ({"dose_untreated": _around(0.03), "dose_treated": _around(-0.02)} if randomised == "units" else {})
+    effects = tuple(
+        NetworkEffect(
+            metric, role, "v7", name, Arms(1200, 1100), Arms(300.0, 306.0), lift, lift, None if lift.lower is None else 0.01,
+            90, 420 if name == "direct" else 0,
+        )
+        for metric, role in (("revenue", "primary"), ("load", "guardrail"))
+        for name, lift in lifts.items()
+    )  # fmt: skip
+    return Network(randomised, "confidence_sequence", 0.5, 5200, 4100, 6300, 120, 80, 0.75, effects)
 
 
 def stopped() -> Readout:

@@ -16,6 +16,7 @@ from analysis.readout import Readout
 from dashboard.parts import (
     checkup,
     forest,
+    friends,
     history,
     looks,
     picks,
@@ -83,7 +84,13 @@ def test_a_report_needs_no_script_no_other_host_and_nobody(readout: Readout) -> 
 def test_a_report_says_what_the_page_says() -> None:
     html = report(WHOLE, 2, AT, [decision()])
     drawn = forest.table(WHOLE, "v7", unadjusted=True, linked=False)
-    for part in (verdict.card(WHOLE, "v7"), drawn, sensitivity.strip(WHOLE, "v7"), checkup.checks(WHOLE)):
+    for part in (
+        verdict.card(WHOLE, "v7"),
+        drawn,
+        sensitivity.strip(WHOLE, "v7"),
+        friends.section(WHOLE, "v7"),
+        checkup.checks(WHOLE),
+    ):
         assert part in html
     for said in ("Ann", "It wins", "The effect differs by device", "times as wide as an interval"):
         assert said in html
@@ -101,7 +108,7 @@ def test_tables_hold_every_number_of_every_look() -> None:
     found = tables(WHOLE, [decision(), decision(id=2)])
     assert len(found["effects"]) == sum(len(look.effects) for look in WHOLE.looks)
     assert len(found["segments"]) == sum(e.segment is not None for look in WHOLE.looks for e in look.effects)
-    assert [len(found[name]) for name in ("variations", "decisions")] == [4, 2]
+    assert [len(found[name]) for name in ("variations", "friends", "decisions")] == [4, 14, 2]
     last, row = WHOLE.looks[-1].effects[0], found["effects"][-len(WHOLE.looks[-1].effects)]
     assert (row["lift"], row["lift_lower"], row["p_value"]) == (
         last.relative.estimate,

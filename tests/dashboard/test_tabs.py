@@ -6,12 +6,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from analysis.readout import Estimate, Readout
+from analysis.readout import Check, Estimate, Readout
 from analysis.segments import picked
 from dashboard.parts import (
     checkup,
     compare,
     course,
+    friends,
     looks,
     picks,
     posterior,
@@ -19,6 +20,7 @@ from dashboard.parts import (
     segments,
     sensitivity,
     trust,
+    verdict,
     words,
 )
 from tests.dashboard import rich, sample
@@ -39,7 +41,12 @@ def test_every_tab_is_well_formed_and_no_number_is_missing_or_made_up(readout: R
 def tabs(readout: Readout) -> str:
     """All HTML of the tabs and of a metric's page."""
     drawn = [checkup.checks(readout), checkup.splits(readout), checkup.clusters(readout)]
-    drawn += [checkup.learning(readout, "v7"), posterior.table(readout, "v7"), sensitivity.strip(readout, "v7")]
+    drawn += [
+        friends.section(readout, "v7"),
+        checkup.learning(readout, "v7"),
+        posterior.table(readout, "v7"),
+        sensitivity.strip(readout, "v7"),
+    ]
     for plan in readout.design.metrics:
         points = picks.history(readout, plan.id, "v7")
         drawn += [
@@ -118,6 +125,31 @@ def test_learning_is_said_or_why_not() -> None:
     said = text(checkup.learning(WHOLE, "v7"))
     assert "wears off" in said and "−3.0%" in said and "needs 100 units" in said
     assert "Not estimated" in checkup.learning(sample.readout(sample.STORIES[0]), "v7")
+
+
+def test_what_reaches_control_through_friends_is_said_along_the_dose_and_warned_of() -> None:
+    said = text(friends.section(WHOLE, "v7"))
+    assert "control: Revenue per visitor +3.0% (+1.4% to +4.6%) from no friend treated to all." in said
+    assert "4,100 of 5,200 visitors have friends in the experiment" in said and "75% of the 6,300" in said
+    assert "hardly ever get to one of the two sides: 420 (Direct)." in said and "Page load" not in said
+    assert "fewer than two communities" in said and "The lift leaves that out" not in said
+    warning = Check("spillover", "warn", 0.001, 0.03, 0.01, "friends of treated units behave differently")
+    warned = replace(WHOLE, looks=(replace(WHOLE.looks[-1], checks=(warning,)),))
+    assert "to all. The lift leaves that out: randomise whole communities" in text(friends.section(warned, "v7"))
+
+
+def test_randomised_by_community_what_friends_pass_on_is_a_contrast_and_may_be_unclear() -> None:
+    said = text(friends.section(replace(WHOLE, network=rich.friends("clusters")), "v7"))
+    assert "+1.0% (−0.6% to +2.6%) from few friends treated to many: can’t tell yet." in said
+    assert "Total" in said and "Along the share" not in said
+    assert friends.section(replace(WHOLE, network=None), "v7") == ""
+
+
+def test_a_mean_of_a_clustered_design_is_per_unit_inside() -> None:
+    design = replace(WHOLE.design, unit="community")
+    facts = text(verdict.card(replace(WHOLE, design=design), "v7"))
+    assert "Change per visitor" in facts and "Per 1,000 visitors" in facts
+    assert "Change per community" in text(verdict.card(replace(WHOLE, design=design, clusters=()), "v7"))
 
 
 def test_the_interaction_is_one_sentence_with_corrected_p_values() -> None:
