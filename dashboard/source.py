@@ -32,9 +32,10 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """An experiment file of the workspace; one that cannot be read has an error."""
+    """An experiment file of the workspace with its text; one that cannot be read has an error."""
 
     path: Path
+    text: str
     experiment: Experiment | None
     error: str = ""
 
@@ -69,7 +70,7 @@ def glances(ends: Mapping[str, date | None]) -> dict[str, Glance]:
 def files() -> list[File]:
     """The experiment files of the workspace, by name; one that did not change is not read again."""
     found = sorted(workspace().experiments.glob("*.toml"))
-    return [_file(str(path), path.stat().st_mtime_ns) for path in found]
+    return [_file(str(path), path.stat().st_mtime_ns if path.exists() else 0) for path in found]
 
 
 def stated() -> list[tuple[Experiment, str]]:
@@ -77,7 +78,7 @@ def stated() -> list[tuple[Experiment, str]]:
     found = {each.id: (_stated(each.definition), each.definition) for each in experiments()}
     for file in files():
         if file.experiment and file.experiment.id not in found:
-            found[file.experiment.id] = file.experiment, file.path.read_text("utf-8")
+            found[file.experiment.id] = file.experiment, file.text
     return [(experiment, text) for experiment, text in found.values() if experiment]
 
 
@@ -125,10 +126,12 @@ def _glance(path: str, look_id: int, end: date | None) -> Glance:
 
 @st.cache_resource(show_spinner=False, max_entries=10_000)
 def _file(path: str, changed: int) -> File:
+    file = Path(path)
+    text = file.read_text("utf-8", errors="replace") if file.is_file() else ""
     try:
-        return File(Path(path), load_experiment(path))
+        return File(file, text, load_experiment(path))
     except ExperimentError as error:
-        return File(Path(path), None, str(error))
+        return File(file, text, None, str(error))
 
 
 @st.cache_resource(show_spinner=False, max_entries=10_000)

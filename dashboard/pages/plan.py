@@ -37,8 +37,10 @@ def page() -> None:
         )
     file = files.get(name)
     with st.expander("Try other lines. Nothing is written.", expanded=file is None):
-        first = file.path.read_text("utf-8", errors="replace") if file else planning.TEMPLATE
-        text = st.text_area("Experiment file", first, 360, key=f"draft-{name}", label_visibility="collapsed") or ""
+        first = file.text if file else planning.TEMPLATE
+        # An edit belongs to the text that it began from: a file that changed meanwhile is shown anew.
+        key = f"draft-{name}-{hash(first)}"
+        text = st.text_area("Lines of the file", first, height=360, key=key, label_visibility="collapsed") or ""
     if text != first:
         st.info("This is the plan of your own lines, not of the file.")
     if made := _planned(text, file, effect / 100 or None, float(power.rstrip("%")) / 100, traffic / 100):

@@ -69,12 +69,14 @@ def test_the_list_is_found_by_text_status_and_owner_of_the_address(
 def test_files_that_are_broken_or_new_are_in_the_list(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     here = Workspace.create(tmp_path / "shop")
     (here.experiments / "broken.toml").write_text("[experiment]\nid = 7\n")
+    (here.experiments / "gone.toml").symlink_to(here.path / "nowhere.toml")
+    (here.experiments / "folder.toml").mkdir()
     good = '[experiment]\nid = "fresh"\nshares = { a = 1, b = 1 }\ncontrol = "a"\ninference = "fixed"\n'
     (here.experiments / "fresh.toml").write_text(
         good + '[source]\nlake = true\n[[metrics]]\nid = "m"\nkind = "mean"\nvalue = "value"\n'
     )
     test = opened(monkeypatch, here.path)
-    assert "1 experiment file cannot be read" in test.error[0].value
+    assert "3 experiment files cannot be read" in test.error[0].value
     assert "broken.toml" in html(test, "broken")
     drawn = html(test, "list")
     assert "plan?file=fresh" in drawn and "No look yet" in drawn
