@@ -1,6 +1,5 @@
 """The health of an experiment in full: checks with what to do, where a split breaks, learning, clusters."""
 
-from dataclasses import replace
 from itertools import groupby
 
 from analysis.readout import Check, Design, Learning, Readout, Split
@@ -95,14 +94,15 @@ def learning(readout: Readout, arm: str) -> str:
             "Not estimated: it compares people who joined early with people who joined late, in the same days, so it "
             "needs events and two weeks or more."
         )
-    groups = {", ".join(filter(None, (plans[e.metric].name, e.window))): _cohorts(e, readout) for e in found}
-    return table(("Who", "How many", "Lift", "Reading"), groups)
+    known = [each for each in found if each.difference.estimate is not None]
+    groups = {f"{plans[each.metric].name}, {each.window}": _cohorts(each, readout) for each in known}
+    drawn = table(("Who", "How many", "Lift", "Reading"), groups) if groups else ""
+    unknown = [f"{plans[each.metric].name}: not estimated, {each.reason}." for each in found if each not in known]
+    return drawn + "".join(map(html.line, unknown))
 
 
 def _cohorts(each: Learning, readout: Readout) -> list[Line]:
     units = words.units(readout.design)
-    if each.difference.estimate is None:
-        return [Line("Difference", replace(each.difference, reason=each.reason), word=LEARNED[each.reading])]
     return [
         Line("Exposed for long", each.old, beside=f"{each.units_old:,} {units}"),
         Line("Newly exposed", each.new, beside=f"{each.units_new:,} {units}"),

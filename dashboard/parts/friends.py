@@ -35,7 +35,7 @@ def section(readout: Readout, arm: str) -> str:
         f"experiment, and {numbers.percent(network.share_inside, 0)} of the {network.friendships:,} friendships stay "
         f"inside one of {network.communities:,} communities."
     )
-    return html.said(said) + html.line(known) + (_contrasts(network, groups, plans) if groups else "")
+    return html.said(said) + html.line(known) + (_contrasts(readout, network, groups) if groups else "")
 
 
 def _reached(effects: list[NetworkEffect], plan: MetricPlan) -> str:
@@ -54,13 +54,16 @@ def _reached(effects: list[NetworkEffect], plan: MetricPlan) -> str:
     )
 
 
-def _contrasts(network: Network, groups: dict[str, list[NetworkEffect]], plans: dict[str, MetricPlan]) -> str:
+def _contrasts(readout: Readout, network: Network, groups: dict[str, list[NetworkEffect]]) -> str:
     """Every contrast on one axis; under it what many means, and who is left out, the same whatever the metric."""
+    plans, level = picks.plans(readout), f"{100 * (1 - readout.design.alpha):g}%"
     lines = {plans[metric].name: [_line(e, plans[metric]) for e in effects] for metric, effects in groups.items()}
     left = [f"{e.left_out:,} ({NAMES[e.contrast][0]})" for e in next(iter(groups.values())) if e.left_out]
     out = f" Left out, since they hardly ever get to one of the two sides: {words.listed(left)}." if left else ""
     many = f"Many friends: {numbers.percent(network.threshold, 0)} or more of those in the experiment."
-    drawn = table(("Effect", "Units", "Lift, same interval", "Reading"), lines)
+    drawn = table(
+        ("Effect", "Units", f"Lift, {level} interval", "Reading"), lines, muted=readout.decision.verdict == "blocked"
+    )
     return f'{drawn}<p class="legend">{html.text(many + out)}</p>'
 
 
