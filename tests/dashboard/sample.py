@@ -255,9 +255,7 @@ def _effect(
         interval=Interval("confidence_sequence" if sequence else "fixed", 0.95),
         variance_reduction=0.48 if truth.adjusted else None,
         reading=_reading(plan, relative),
-        alternatives=(Alternative("fixed", _interval(lift, error, 1.96)),)
-        if sequence and segment is None
-        else (),
+        alternatives=(Alternative("fixed", _interval(lift, error, 1.96)),) if sequence and segment is None else (),
         simultaneous=_interval(lift, error, wide + 0.75) if segment else None,
     )
 

@@ -24,7 +24,9 @@ def test_each_contract_describes_itself_and_gives_money_and_time_a_unit(table: s
 
 
 def test_an_unknown_table_is_refused_with_the_known_and_the_nearest() -> None:
-    with pytest.raises(ContractError, match=r"'exposure' is not known. Known: communities, events, .* Did you mean 'exposures'"):
+    with pytest.raises(
+        ContractError, match=r"'exposure' is not known. Known: communities, events, .* Did you mean 'exposures'"
+    ):
         load_contract("exposure")
 
 
