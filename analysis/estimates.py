@@ -36,13 +36,13 @@ class Estimates:
         rule: IntervalRule,
         alpha: float,
         thin: NDArray[np.bool_] | None = None,
-        units: float | None = None,
+        units: Array | float | None = None,
     ) -> None:
         self.contrast, self.rule, self.alpha, self.difference = contrast, rule, alpha, contrast.difference
         error = contrast.standard_error
         self.error = np.where(error > 0, error, np.nan)
         self.thin = np.zeros(error.shape, bool) if thin is None else thin
-        self.units = contrast.n_control + contrast.n_treatment if units is None else np.full(error.shape, units)
+        self.units = np.broadcast_to(contrast.n_control + contrast.n_treatment if units is None else units, error.shape)
         self.critical = np.where(self.thin, np.nan, rule.critical(alpha, self.units, contrast.dof))
         self.half = self.critical * self.error
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -76,8 +76,7 @@ class Estimates:
     def lift_ends(self, alpha: float) -> tuple[Array, Array]:
         """Both ends of the lift's interval among all units at another level, shape (looks,)."""
         whole = self.contrast[:, :1]
-        units = whole.n_control + whole.n_treatment
-        critical = np.where(self.thin[:, :1], np.nan, self.rule.critical(alpha, units, whole.dof))
+        critical = np.where(self.thin[:, :1], np.nan, self.rule.critical(alpha, self.units[:, :1], whole.dof))
         lower, upper = fieller(whole.control, whole.treatment, whole.covariance, critical)
         return lower[:, 0], upper[:, 0]
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from analysis.collected import Collected
 from analysis.experiment import Experiment
+from analysis.metrics import Metric
 from analysis.metrics.metric import Array
 from analysis.readout import GroupSequentialPlan
 
@@ -65,6 +66,36 @@ def longest_window(experiment: Experiment) -> float:
     """Days until the last window of a deciding metric has ended; 0 without windows."""
     deciding = [metric for metric in experiment.metrics if metric.role != "secondary"]
     return max((v.days or 0.0 for metric in deciding for v in metric.outcome.variables), default=0.0)
+
+
+def gives_on(experiment: Experiment, metric: Metric) -> bool:
+    """Whether units go on to add to the metric after they came: its values are running totals."""
+    if experiment.source.kind == "moments":
+        return True
+    return any(v.aggregation is not None and not v.complete for v in metric.outcome.variables)
+
+
+def unit_days(looks: tuple[datetime | timedelta | None, ...], units: Array, window: float | None) -> Array:
+    """Days that units have been in by each look, at most `window` of each, shape of `units`, (looks, ...).
+
+    What running totals have as information: a day of a unit adds to the sum what no day before foretells. If days of a
+    unit are alike, looks hang together more than that, and bounds are somewhat wide. Units as they came would promise
+    more than is in: with unrelated days up to 7 % of tests of nothing would cross bounds of 5 %.
+    """
+    if looks[0] is None:
+        return units
+    when: Any = looks
+    start = when[0] - timedelta(1) if isinstance(looks[0], datetime) else timedelta(0)
+    days = np.array([(look - start) / timedelta(1) for look in when])
+    total = np.cumsum(units * np.diff(days, prepend=0.0).reshape(-1, *[1] * (units.ndim - 1)), axis=0)
+    if window is None:
+        return total
+    # Those that came longer ago than the window have stopped to add.
+    place = np.interp(days - window, np.append(0.0, days), np.arange(len(days) + 1.0))
+    known = np.concatenate([np.zeros_like(total[:1]), total])
+    low = np.floor(place).astype(int)
+    part = (place - low).reshape(-1, *[1] * (units.ndim - 1))
+    return np.asarray(total - (1 - part) * known[low] - part * known[np.minimum(low + 1, len(days))])
 
 
 def spending_time(experiment: Experiment, collected: Collected, plan: GroupSequentialPlan) -> Array:

@@ -14,9 +14,11 @@ from analysis.effects import Contrast, lin_contrast, pooled_contrast, pooled_slo
 from analysis.estimates import Estimates, thin_cells
 from analysis.experiment import Experiment
 from analysis.metrics import Metric
+from analysis.metrics.metric import Array
 from analysis.moments import Moments
 from analysis.readout import Alternative, Posterior, Stopped
 from analysis.rules import Rules
+from analysis.schedule import gives_on, unit_days
 from analysis.stopping import futile, stopped
 
 
@@ -32,6 +34,7 @@ class Series:
             adjusted_contrast(experiment, metric, self.share, control, treatment) if metric.covariates else self.plain
         )
         self._thin = thin_cells(metric, control, treatment, self.share, collected.nonnegative)
+        self._looks = collected.looks
         self.rules = rules.of(self.arm, metric, self.used)
         self.kind = experiment.inference
         self.main = self._main(self.used)
@@ -43,7 +46,17 @@ class Series:
         peeking = self.experiment.inference not in ("fixed", "bayesian")
         used = used or self.used
         thin = self._thin[:, : used.difference.shape[1]] if peeking else None
-        return Estimates(used, self.rules[kind], alpha, thin)
+        return Estimates(
+            used, self.rules[kind], alpha, thin, self._information(used) if kind == "group_sequential" else None
+        )
+
+    def _information(self, used: Contrast) -> Array | None:
+        """What stands for information in a group sequential design, where that is not the units that are in."""
+        if not gives_on(self.experiment, self.metric):
+            return None
+        windows = [variable.days for variable in self.metric.outcome.variables]
+        window = None if None in windows else max(days for days in windows if days is not None)
+        return unit_days(self._looks, used.n_control + used.n_treatment, window)
 
     @cached_property
     def tested(self) -> Estimates:
