@@ -30,9 +30,9 @@ class Axis:
     step: float
 
     @classmethod
-    def over(cls, low: float, high: float) -> "Axis":
-        """An axis with about six ticks."""
-        return cls(low, high, _step((high - low) / 6))
+    def over(cls, low: float, high: float, ticks: int = 6) -> "Axis":
+        """An axis with about so many ticks."""
+        return cls(low, high, _step((high - low) / ticks))
 
     def at(self, value: float) -> float:
         """Position in percent of the width, kept on the axis."""
@@ -51,13 +51,19 @@ class Axis:
         return "0" if tick == 0 else numbers.lift(tick, max(0, numbers.significant(100 * self.step, 1)))
 
 
-def fit(estimates: Iterable[Estimate | None], keep: Iterable[float] = (), focus: Iterable[Estimate] = ()) -> Axis:
+def fit(
+    estimates: Iterable[Estimate | None],
+    keep: Iterable[float] = (),
+    focus: Iterable[Estimate] = (),
+    ticks: int = 6,
+) -> Axis:
     """An axis for all intervals, unless a few are far wider than most: those run off it.
 
     Args:
         estimates: relative lifts; None and unbounded ends are passed over.
         keep: values that must be on the axis, such as guardrail margins.
         focus: intervals that must stay large enough to read, such as those of the primary metric.
+        ticks: about how many labels there is room for.
     """
     kept, ends = [0.0, *keep], _ends(estimates)
     reach = sorted(abs(end) for end in ends)
@@ -69,7 +75,7 @@ def fit(estimates: Iterable[Estimate | None], keep: Iterable[float] = (), focus:
     spread = [min(max(end, -limit), limit) for end in ends] + kept
     low, high = min(spread), max(spread)
     pad = 0.06 * (high - low) or 0.01
-    return Axis.over(low - pad, high + pad)
+    return Axis.over(low - pad, high + pad, ticks)
 
 
 def _ends(estimates: Iterable[Estimate | None]) -> list[float]:

@@ -6,8 +6,8 @@ from analysis.crossings import Count
 from dashboard.parts import html, numbers, words
 
 WAYS = {
-    "naive": ("Read once, but at every look", "not valid: the more looks, the more false claims"),
-    "once": ("Read once", "valid at the look that was planned"),
+    "naive": ("Fixed horizon, read at every look", "not valid: the more looks, the more false claims"),
+    "once": ("Fixed horizon, read once", "valid at the look that was planned"),
     "confidence_sequence": ("Confidence sequence", "valid at every look"),
     "group_sequential": ("Group sequential", "valid at every planned analysis"),
     "family": ("The experiment’s own rule, corrected", "valid for all metrics of a family together"),

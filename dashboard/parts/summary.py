@@ -59,7 +59,7 @@ def table(rows: list[Row]) -> str:
     """Experiments, those that need somebody first."""
     shown = sorted(rows, key=_urgency)
     effects = [effect for row in shown if (effect := _primary(row)[1]) and not _blocked(row)]
-    shared = axis.fit(effect.relative for effect in effects)
+    shared = axis.fit((effect.relative for effect in effects), ticks=4)
     body = "".join(_row(row, shared) for row in shown)
     legend = (
         '<p class="legend">Bar: the interval of the lift against control. Ring: the best estimate. '
