@@ -73,7 +73,7 @@ def readout(
 ) -> None:
     """Read the experiment that FILE states; no workspace is needed for its own files."""
     import analysis
-    from analysis.report import as_text
+    from analysis.readout.report import as_text
 
     experiment = analysis.load_experiment(file)
     result = analysis.read(experiment, _open(workspace) if workspace else _around(experiment), sensitivity=True)
@@ -94,7 +94,7 @@ def plan(
 ) -> None:
     """Say, from the past, what the experiment of FILE can show and how long it takes."""
     import analysis
-    from analysis.plan_report import as_text
+    from analysis.planning.report import as_text
 
     experiment = analysis.load_experiment(file)
     opened = _open(workspace) if workspace else _around(experiment)

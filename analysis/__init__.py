@@ -2,8 +2,8 @@
 
 from analysis.errors import AnalysisError, ExperimentError, SourceError
 from analysis.experiment import Experiment, load_experiment
-from analysis.forecast import Plan
-from analysis.planner import plan
+from analysis.planning.planner import plan
+from analysis.planning.result import Plan
 from analysis.reading import read, read_collected
 from analysis.readout import Readout
 

@@ -9,12 +9,12 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from analysis.errors import ExperimentError
-from analysis.inference_parser import USUAL_PRIOR, parse_group_sequential, parse_prior
-from analysis.metric_parser import parse_metric
+from analysis.grammar.inference import USUAL_PRIOR, parse_group_sequential, parse_prior
+from analysis.grammar.metric import parse_metric
+from analysis.grammar.past import USUAL_WINDOW, PastWindow, parse_past_window
+from analysis.grammar.reader import Reader
 from analysis.metrics import Metric
-from analysis.plan_parser import USUAL_WINDOW, PastWindow, parse_past_window
 from analysis.readout import GroupSequentialPlan, Prior
-from analysis.toml_reader import Reader
 from analysis.variables import SIZE, Variable
 
 Inference = Literal["confidence_sequence", "group_sequential", "fixed", "bayesian"]

@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.checks import Subject, run_checks
+from analysis.checks.splits import Splits
 from analysis.clustering import clustering
 from analysis.collected import Collected
-from analysis.decision import decide
+from analysis.decision.decide import decide
 from analysis.effects import Contrast
 from analysis.estimates import Cell, number
 from analysis.experiment import Experiment
-from analysis.families import families
 from analysis.learning import learning
 from analysis.metrics import Metric
 from analysis.metrics.metric import Array
+from analysis.multiplicity.families import families
+from analysis.multiplicity.segments import interactions
 from analysis.network.reading import read_network
 from analysis.readout import (
     Adjustment,
@@ -33,9 +35,7 @@ from analysis.readout import (
     Readout,
 )
 from analysis.rules import Rules
-from analysis.segments import interactions
 from analysis.series import Series
-from analysis.splits import Splits
 
 if TYPE_CHECKING:
     from store import Workspace

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from analysis.collected import Collected
-from analysis.decision import circumstances, decide_arm
+from analysis.decision.decide import circumstances, decide_arm
 from analysis.errors import AnalysisError
 from analysis.experiment import Experiment
 from analysis.metrics import Metric, Quantity

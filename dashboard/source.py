@@ -12,7 +12,7 @@ import streamlit as st
 from analysis.crossings import crossings
 from analysis.errors import ExperimentError
 from analysis.experiment import Experiment, load_experiment, parse_experiment
-from analysis.pace import days_left
+from analysis.planning.pace import days_left
 from analysis.readout import Readout
 from analysis.trust import Trust
 from dashboard.parts import picks

@@ -12,9 +12,9 @@ import pkgutil
 from collections.abc import Callable
 
 from analysis.checks.sample_size import ENOUGH_CLUSTERS, ENOUGH_EVENTS, ENOUGH_UNITS
+from analysis.checks.splits import SAMPLE_RATIO_FIXED, SAMPLE_RATIO_SEQUENTIAL
 from analysis.checks.subject import Subject
 from analysis.readout import Check
-from analysis.splits import SAMPLE_RATIO_FIXED, SAMPLE_RATIO_SEQUENTIAL
 
 __all__ = [
     "ENOUGH_CLUSTERS",

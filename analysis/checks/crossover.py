@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from analysis.checks.splits import SAMPLE_RATIO_SEQUENTIAL
 from analysis.checks.subject import Subject, p_text, split_text
 from analysis.metrics.metric import Array
 from analysis.readout import Check, Verdict
 from analysis.sample_ratio import CONCENTRATION, fixed_p_value, sequential_p_value
-from analysis.splits import SAMPLE_RATIO_SEQUENTIAL
 
 WARN, FAIL = 0.01, 0.10
 # Few units are left out, so a prior that expects small shifts would see nothing.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from analysis.checks.sample_ratio_sequential import judged, located
+from analysis.checks.splits import SAMPLE_RATIO_FIXED
 from analysis.checks.subject import Subject, p_text, split_text
 from analysis.readout import Check, Verdict
-from analysis.splits import SAMPLE_RATIO_FIXED
 
 NOTICE = 0.01
 

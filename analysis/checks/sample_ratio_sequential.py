@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from analysis.checks.splits import SAMPLE_RATIO_SEQUENTIAL, Splits
 from analysis.checks.subject import Subject, day_text, p_text, split_text
 from analysis.readout import Check, Verdict
-from analysis.splits import SAMPLE_RATIO_SEQUENTIAL, Splits
 
 # With millions of units a test finds faults that move no result: below this share of an arm's units one only looks.
 SMALL = 0.002

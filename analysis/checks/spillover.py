@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from analysis.checks.subject import Subject, p_text
-from analysis.network.result import Network
 from analysis.readout import Check, Verdict
+from analysis.readout.network import Network
 
 LIMIT = 0.01
 # With fewer, sums over communities are too few for a normal limit, which a sequence leans on.

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from analysis.checks.splits import Splits
 from analysis.collected import Collected
 from analysis.experiment import Experiment
 from analysis.metrics.metric import Array
-from analysis.network.result import Network
 from analysis.readout import Check, Effect
+from analysis.readout.network import Network
 from analysis.rules import Rules
-from analysis.splits import Splits
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.toml_reader import Reader
+from analysis.grammar.reader import Reader
 from analysis.variables import SIZE, Aggregation, Variable
 
 Array = NDArray[np.float64]

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from analysis.grammar.reader import Reader
 from analysis.metrics.metric import Metric
-from analysis.toml_reader import Reader
 from analysis.variables import Aggregation, Variable
 
 

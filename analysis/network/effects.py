@@ -11,7 +11,7 @@ from analysis.effects import Contrast
 from analysis.metrics.metric import Array
 from analysis.network.exposure import Exposure
 from analysis.network.graph import Ints
-from analysis.network.result import NetworkContrast
+from analysis.readout.network import NetworkContrast
 
 Mask = NDArray[np.bool_]
 # A unit that gets to a condition more rarely than this would speak for more than a hundred others.

@@ -6,7 +6,7 @@ import math
 
 from scipy import special
 
-from analysis.figures import Estimate
+from analysis.readout.figures import Estimate
 
 
 def interference(by_unit: Estimate, by_community: Estimate, alpha: float = 0.05) -> Estimate:

@@ -7,13 +7,13 @@ import numpy as np
 from analysis.collected import Collected
 from analysis.estimates import Cell, Estimates, number
 from analysis.experiment import Experiment
-from analysis.figures import Arms
 from analysis.metrics import Metric
 from analysis.metrics.metric import Array
 from analysis.network.effects import NetworkContrasts, network_contrasts
 from analysis.network.exposure import map_exposure
 from analysis.network.graph import Neighbours
-from analysis.network.result import Network, NetworkContrast, NetworkEffect
+from analysis.readout.figures import Arms
+from analysis.readout.network import Network, NetworkContrast, NetworkEffect
 from analysis.rules import Rules
 
 THRESHOLD = 0.5

@@ -10,10 +10,10 @@ import numpy as np
 from analysis.checks import SAMPLE_RATIO_FIXED, SAMPLE_RATIO_SEQUENTIAL
 from analysis.credible import CredibleEstimates
 from analysis.estimates import Estimates
-from analysis.families import primary_claims
 from analysis.metrics import Metric
 from analysis.metrics.metric import Array
 from analysis.moments import Moments
+from analysis.multiplicity.families import primary_claims
 from analysis.rules import Rules
 from analysis.sample_ratio import fixed_p_value, sequential_p_value
 from analysis.series import Series

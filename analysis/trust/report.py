@@ -1,6 +1,6 @@
 """A proof of trust as plain text, for a terminal."""
 
-from analysis.report import table
+from analysis.readout.report import table
 from analysis.trust.result import MetricTrust, Rate, RuleTrust, Trust
 
 HEADER = ("", "arm", "", "wrong at any look", "wrong at the end", "true lift held", "width")

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from analysis.errors import AnalysisError
-from analysis.forecast import Plan
+from analysis.planning.result import Plan
 from dashboard import planning, source
 from dashboard.parts import curve, html, words
 from dashboard.parts import plan as parts

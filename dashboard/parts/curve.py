@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from analysis.forecast import Reach
+from analysis.planning.result import Reach
 from dashboard.parts import html, numbers
 from dashboard.parts.axis import Axis
 from dashboard.parts.rules import NAMES

@@ -1,7 +1,7 @@
 """Among friends: what the treatment does to a unit itself, and what reaches it through its friends."""
 
-from analysis.network.result import Network, NetworkContrast, NetworkEffect
 from analysis.readout import MetricPlan, Readout
+from analysis.readout.network import Network, NetworkContrast, NetworkEffect
 from dashboard.parts import html, numbers, picks, words
 from dashboard.parts.compare import Line, table
 from dashboard.parts.words import Word

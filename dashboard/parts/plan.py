@@ -1,6 +1,6 @@
 """A plan: what the planned units can show, in how many days, and what each way to read them costs."""
 
-from analysis.forecast import Answer, Forecast, Plan, Price
+from analysis.planning.result import Answer, Forecast, Plan, Price
 from dashboard.parts import html, numbers, words
 from dashboard.parts.rules import NAMES
 

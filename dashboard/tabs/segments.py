@@ -3,8 +3,8 @@
 import streamlit as st
 
 from analysis.errors import AnalysisError
+from analysis.multiplicity.segments import picked
 from analysis.readout import MetricPlan, Readout
-from analysis.segments import picked
 from dashboard import asked
 from dashboard.parts import html, picks, segments
 from dashboard.parts.element import show

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.crossings import Count, count, crossings
-from analysis.pace import days_left, units_left
+from analysis.planning.pace import days_left, units_left
 from analysis.readout import Alternative, Decision, Estimate, Family, Interval, Readout
 
 CLEAR, OPEN, NONE = (0.01, 0.03), (-0.01, 0.03), (None, None)

@@ -8,12 +8,12 @@ from builders import a_metric, an_experiment, collected_of, moments_of, stack
 from scipy import special
 
 from analysis import read_collected
-from analysis.decision import RULES
+from analysis.decision.decide import RULES
 from analysis.errors import AnalysisError
 from analysis.group_sequential import Spending, boundaries
 from analysis.moments import Moments
+from analysis.multiplicity.segments import picked
 from analysis.readout import GroupSequentialPlan, Prior, Segment
-from analysis.segments import picked
 
 EVERY_RULE = ("confidence_sequence", "group_sequential", "fixed", "bayesian")
 

@@ -10,7 +10,7 @@ from facts import a_log, a_table
 import analysis
 from analysis import Experiment, Readout
 from analysis.readout import Estimate
-from analysis.report import as_text
+from analysis.readout.report import as_text
 from analysis.sensitivity import sentence
 
 CAP, PAST = "cap = { quantile = 0.95 }", "covariates = { window_days = 14 }"

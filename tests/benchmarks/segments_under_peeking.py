@@ -8,7 +8,7 @@ from scipy import stats
 from analysis.effects import pooled_contrast, unadjusted_contrast
 from analysis.estimates import Estimates
 from analysis.intervals import ConfidenceSequence, FixedHorizon
-from analysis.multiplicity import selected_alpha
+from analysis.multiplicity.corrections import selected_alpha
 from tests.calibration.populations import CASES, DAYS
 
 RUNS, BATCH, SEGMENTS, A_DAY, ALPHA = 2_000, 100, 6, 72, 0.05

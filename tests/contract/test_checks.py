@@ -8,12 +8,12 @@ import pytest
 from builders import a_metric, an_experiment, collected_of, moments_of
 
 from analysis.checks import CHECKS, Subject
+from analysis.checks.splits import Splits
 from analysis.collected import Collected
 from analysis.experiment import Experiment
 from analysis.moments import Moments
 from analysis.reading import effects, every_series
 from analysis.rules import Rules
-from analysis.splits import Splits
 from dashboard.parts.words import CHECK_NAMES
 
 every = pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__module__.rsplit(".")[-1])

@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from analysis.network.result import Network, NetworkEffect
 from analysis.readout import (
     Alternative,
     Arms,
@@ -24,6 +23,7 @@ from analysis.readout import (
     Stopped,
     Variation,
 )
+from analysis.readout.network import Network, NetworkEffect
 from analysis.trust import MetricTrust, Rate, RuleTrust, Trust
 from store import Workspace
 from tests.dashboard import sample

@@ -9,7 +9,7 @@ import pytest
 
 import analysis
 from analysis.errors import ExperimentError
-from analysis.forecast import Reach
+from analysis.planning.result import Reach
 from dashboard import planning, source
 from dashboard.parts import curve
 from store import Workspace

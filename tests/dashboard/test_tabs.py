@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from analysis.multiplicity.segments import picked
 from analysis.readout import Check, Estimate, Readout
-from analysis.segments import picked
 from dashboard.parts import (
     checkup,
     compare,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from shared import GOLDEN, needs_golden
 
-from analysis.multiplicity import benjamini_hochberg, fcr_alpha, holm
+from analysis.multiplicity.corrections import benjamini_hochberg, fcr_alpha, holm
 
 ADJUSTMENTS = {"holm": holm, "fdr_bh": benjamini_hochberg}
 

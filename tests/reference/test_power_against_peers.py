@@ -11,7 +11,7 @@ from scipy import special, stats
 from shared import GOLDEN, needs_golden
 
 from analysis.effects import pooled_contrast
-from analysis.power import Comparison, ManyLooks, OneLook, minimum_detectable_effect, sample_size
+from analysis.planning.power import Comparison, ManyLooks, OneLook, minimum_detectable_effect, sample_size
 
 pytestmark = needs_golden
 # statsmodels ends its search for n up to 9e-9 beside the closed form, where there is one.

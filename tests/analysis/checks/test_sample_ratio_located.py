@@ -6,11 +6,11 @@ import numpy as np
 from builders import a_metric, an_experiment, collected_of, moments_of
 from scipy import stats
 
+from analysis.checks.splits import Splits
 from analysis.moments import Moments
 from analysis.reading import read_collected
 from analysis.readout import Check, Look, Segment
 from analysis.sample_ratio import sequential_p_value
-from analysis.splits import Splits
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 Y = moments_of(y=np.array([0.0, 1.0])).variables

@@ -3,8 +3,8 @@
 import numpy as np
 from scipy import stats
 
-from analysis.figures import Estimate
 from analysis.network.interference import interference
+from analysis.readout.figures import Estimate
 from tests.benchmarks._networks import World
 
 RUNS = 400

@@ -13,7 +13,7 @@ import analysis
 import holdout
 from analysis.collect import collect
 from analysis.network.people import communities_of
-from analysis.report import as_text
+from analysis.readout.report import as_text
 from store import Workspace
 from tests.benchmarks._networks import World
 

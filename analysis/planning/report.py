@@ -1,7 +1,7 @@
 """A plan as plain text, for a terminal."""
 
-from analysis.forecast import Answer, Forecast, Plan, Price
-from analysis.report import table
+from analysis.planning.result import Answer, Forecast, Plan, Price
+from analysis.readout.report import table
 from analysis.words import percent
 
 UNKNOWN = "–"

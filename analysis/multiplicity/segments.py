@@ -10,10 +10,10 @@ from analysis.collected import Collected
 from analysis.effects import Contrast
 from analysis.errors import AnalysisError
 from analysis.estimates import Estimates, number
-from analysis.interaction import interaction_p_value
 from analysis.intervals import ConfidenceSequence, FixedHorizon
 from analysis.metrics.metric import Array
-from analysis.multiplicity import holm, selected_alpha
+from analysis.multiplicity.corrections import holm, selected_alpha
+from analysis.multiplicity.interaction import interaction_p_value
 from analysis.readout import Effect, Estimate, Interaction, Readout, Segment
 from analysis.series import Series
 

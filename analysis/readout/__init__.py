@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analysis import frozen_json
-from analysis.figures import Arms as Arms
-from analysis.figures import Estimate as Estimate
-from analysis.network.result import Network
+from analysis.readout.figures import Arms as Arms
+from analysis.readout.figures import Estimate as Estimate
+from analysis.readout.network import Network
 
 Verdict = Literal["pass", "warn", "fail", "unknown"]
 Call = Literal["ship", "keep_running", "stop", "review", "blocked"]
@@ -198,7 +198,7 @@ class Variation:
     """The lift at the deciding look had one choice of the analysis been another, for every metric that it touches.
 
     `choice` is the question ("cap") and `name` this answer to it, such as "no cap" or "half the window"; the effect
-    itself is the plan's own. `call` is what the rule says of the arm then; None where the facts do not allow the choice.
+    itself is the plan's own. `call` is what the rule says of the arm then; None where the facts do not allow it.
     """
 
     metric: str

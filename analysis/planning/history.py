@@ -18,9 +18,9 @@ from analysis.collect.readers import base_sql
 from analysis.collected import Collected
 from analysis.errors import SourceError
 from analysis.experiment import Experiment
+from analysis.grammar.past import USUAL_WINDOW
 from analysis.metrics import Metric, Quantity
 from analysis.metrics.metric import Array
-from analysis.plan_parser import USUAL_WINDOW
 from analysis.variables import Variable
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from analysis.group_sequential import GroupSequential, Spending
-from analysis.interaction import interaction_p_value
 from analysis.intervals import ConfidenceSequence, FixedHorizon
+from analysis.multiplicity.interaction import interaction_p_value
 
 RUNS = 4_000
 

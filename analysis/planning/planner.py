@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from analysis import power
 from analysis.experiment import INFERENCES, Experiment
-from analysis.forecast import Overlap, Plan, Price, Traffic
 from analysis.group_sequential import Spending
-from analysis.history import Past, read_past
-from analysis.metric_planner import MetricPlanner
 from analysis.metrics.metric import Array
-from analysis.overlap import overlaps, running_experiments
+from analysis.planning import power
+from analysis.planning.history import Past, read_past
+from analysis.planning.metric_planner import MetricPlanner
+from analysis.planning.overlap import overlaps, running_experiments
+from analysis.planning.result import Overlap, Plan, Price, Traffic
 from analysis.rules import DAILY
 from analysis.schedule import longest_window
 

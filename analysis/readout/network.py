@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from analysis.figures import Arms, Estimate
+from analysis.readout.figures import Arms, Estimate
 
 NetworkContrast = Literal[
     "direct", "spillover_untreated", "spillover_treated", "total", "without_friends", "dose_untreated", "dose_treated"

@@ -1,7 +1,7 @@
 """A readout as plain text, for a terminal."""
 
-from analysis.network.result import NetworkEffect
 from analysis.readout import Effect, Look, MetricPlan, Readout
+from analysis.readout.network import NetworkEffect
 from analysis.sensitivity import sentence
 from analysis.words import percent
 

@@ -3,7 +3,7 @@
 Ship if a primary metric is clearly better, none clearly worse, every guardrail within its margin and no check
 failed; stop if a primary metric is clearly worse or a guardrail clearly beyond its margin. "Clearly" is among all
 primary comparisons, by Holm, so that several arms or metrics do not win by their number. The rules themselves are data,
-in decision_rules.toml.
+in rules.toml.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from analysis.changes import mend, what_would_change
 from analysis.collected import Collected
+from analysis.decision.changes import mend, what_would_change
 from analysis.experiment import Experiment
 from analysis.metrics import Metric
 from analysis.readout import ArmDecision, Call, Decision, Effect, Look, Reading
@@ -45,7 +45,7 @@ class Rule:
 
 RULES = tuple(
     Rule(rule["call"], tuple(rule.get("when", ())), tuple(rule.get("unless", ())), rule.get("reason", ""))
-    for rule in tomllib.loads(Path(__file__).with_name("decision_rules.toml").read_text("utf-8"))["rule"]
+    for rule in tomllib.loads(Path(__file__).with_name("rules.toml").read_text("utf-8"))["rule"]
 )
 RULE = (
     "Ship when a primary metric is clearly better, none is clearly worse, every guardrail is within its margin "

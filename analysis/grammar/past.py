@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from analysis.toml_reader import Reader
+from analysis.grammar.reader import Reader
 from analysis.variables import Scalar
 
 MOST_DAYS = 366

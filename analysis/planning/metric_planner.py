@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis import power
 from analysis.checks import ENOUGH_EVENTS, ENOUGH_UNITS
 from analysis.contrasts import contrast_of
 from analysis.estimates import number
-from analysis.forecast import Answer, Forecast, Reach
-from analysis.history import capped, skewness
 from analysis.metrics import Metric
+from analysis.planning import power
+from analysis.planning.history import capped, skewness
+from analysis.planning.result import Answer, Forecast, Reach
 from analysis.reading import metric_plan
 from analysis.series import adjusted_contrast
 
 if TYPE_CHECKING:
-    from analysis.planner import Planner
+    from analysis.planning.planner import Planner
 
 # Kohavi, Deng, Longbotham and Xu, KDD 2014, rule 7: units in an arm for a normal mean, per squared skewness.
 UNITS_PER_SQUARED_SKEWNESS = 355

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from analysis.errors import ExperimentError
 from analysis.experiment import Experiment, parse_experiment
-from analysis.forecast import Overlap
+from analysis.planning.result import Overlap
 
 if TYPE_CHECKING:
     from store import Workspace

@@ -11,7 +11,7 @@ from scipy import stats
 
 from analysis import ExperimentError, Plan, SourceError, load_experiment, plan, read
 from analysis.experiment import Experiment
-from analysis.plan_report import as_text
+from analysis.planning.report import as_text
 from recsys.world import build
 from store import Workspace
 

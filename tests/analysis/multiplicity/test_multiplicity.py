@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from analysis.intervals import ConfidenceSequence, FixedHorizon
-from analysis.multiplicity import (
+from analysis.multiplicity.corrections import (
     benjamini_hochberg,
     directional_holm,
     fcr_alpha,

@@ -4,8 +4,8 @@ import math
 from dataclasses import replace
 from typing import Any
 
+from analysis.grammar.reader import Reader
 from analysis.metrics import DIRECTIONS, KINDS, ROLES, Metric, Quantity
-from analysis.toml_reader import Reader
 from analysis.variables import AGGREGATIONS, Aggregation, Cap, Variable
 
 EVENT_KEYS = ("aggregation", "where")

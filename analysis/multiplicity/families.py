@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis.estimates import Estimates, number
 from analysis.metrics.metric import Array
-from analysis.multiplicity import DirectionalHolm, benjamini_hochberg, directional_holm, fcr_alpha
+from analysis.multiplicity.corrections import DirectionalHolm, benjamini_hochberg, directional_holm, fcr_alpha
 from analysis.readout import Estimate, Family
 from analysis.series import Series
 

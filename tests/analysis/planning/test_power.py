@@ -8,7 +8,7 @@ from scipy import stats
 
 from analysis.errors import AnalysisError
 from analysis.group_sequential import Spending, crossing_probabilities, drift_for_power
-from analysis.power import (
+from analysis.planning.power import (
     Comparison,
     Credible,
     ManyLooks,

@@ -1,0 +1,1 @@
+"""The grammar of an experiment file: one of its tables a module."""

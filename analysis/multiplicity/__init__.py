@@ -1,0 +1,1 @@
+"""Many comparisons at once: families, dimensions and picked segments, and what their number costs."""
