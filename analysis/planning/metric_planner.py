@@ -15,6 +15,7 @@ from analysis.planning import power
 from analysis.planning.history import capped, skewness
 from analysis.planning.result import Answer, Forecast, Reach
 from analysis.reading import metric_plan
+from analysis.schedule import gives_on
 from analysis.series import adjusted_contrast
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class MetricPlanner:
             np.square(contrast.standard_error[:, 0]) * counted / 2 for contrast in (used, plain)
         )
         self.window = math.ceil(max((v.days or 0.0 for v in metric.outcome.variables), default=0.0))
+        windows = [math.inf if v.days is None else v.days for v in metric.outcome.variables]
+        self.giving = max(windows) if gives_on(planner.experiment, metric) else None
         primary = sum(m.role == "primary" for m in experiment.metrics) * (len(planner.experiment.arms) - 1)
         self.family = primary if metric.role == "primary" else 1
         self.effect = metric.margin if metric.role == "guardrail" else planner.effect
@@ -108,7 +111,7 @@ class MetricPlanner:
         if kind == "bayesian":
             prior, shift = self.planner.experiment.prior, lift if self.metric.role == "guardrail" else 0.0
             return power.Credible(self.good * prior.mean + shift, prior.standard_deviation, self.level(kind))
-        return self.planner.test(kind, days, self.level(kind))
+        return self.planner.test(kind, days, self.level(kind), self.giving)
 
     def level(self, kind: str) -> float:
         """What one comparison must pass; a posterior is corrected for no family."""

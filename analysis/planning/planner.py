@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from analysis.planning.metric_planner import MetricPlanner
 from analysis.planning.overlap import overlaps, running_experiments
 from analysis.planning.result import Overlap, Plan, Price, Traffic
 from analysis.rules import DAILY
-from analysis.schedule import longest_window
+from analysis.schedule import longest_window, unit_days
 
 if TYPE_CHECKING:
     from store import Workspace
@@ -84,7 +84,7 @@ class Planner:
         self.days = days or next((d for d in self.weeks if self.units(d) >= self.planned), None)
         # The looks that the planned units get where they come later than any plan says.
         self.horizon = self.days or (self.weeks[-1] if self.weeks else None)
-        self.tests: dict[tuple[str, int | None, float], power.Test] = {}
+        self.tests: dict[tuple[str, int | None, float, float | None], power.Test] = {}
 
     @cached_property
     def weeks(self) -> tuple[int, ...]:
@@ -132,40 +132,49 @@ class Planner:
         """The experiment's own first."""
         return (self.experiment.inference, *(kind for kind in INFERENCES if kind != self.experiment.inference))
 
-    def looks(self, days: int | None) -> Array:
-        """Share of the last look's units at the end of each day; without days one look."""
-        if days is None:
-            return np.ones(1)
-        units = np.unique([self.units(day) for day in range(1, days + 1)])
-        return np.asarray(units / units[-1])
+    def looks(self, days: int | None, giving: float | None = None) -> tuple[Array, Array]:
+        """Shares of the last look's units and information at the end of each day; without days one look.
 
-    def test(self, kind: str, days: int | None, alpha: float) -> power.Test:
+        `giving` is for how many days a unit goes on to add to a metric; None where its value is known at once.
+        """
+        if days is None:
+            return np.ones(1), np.ones(1)
+        units, first = np.unique([self.units(day) for day in range(1, days + 1)], return_index=True)
+        if giving is None:
+            return units / units[-1], units / units[-1]
+        when = tuple(timedelta(int(day) + 1) for day in first)
+        information = unit_days(when, units, None if math.isinf(giving) else giving)
+        return units / units[-1], information / information[-1]
+
+    def test(self, kind: str, days: int | None, alpha: float, giving: float | None = None) -> power.Test:
         """How an inference other than the Bayesian one concludes after so many days of daily looks."""
-        key = kind, days, alpha
+        key = kind, days, alpha, giving
         if key not in self.tests:
             if kind == "fixed":
                 self.tests[key] = power.OneLook(alpha)
             elif kind == "confidence_sequence":
-                self.tests[key] = power.confidence_sequence(self.looks(days), alpha)
+                units, information = self.looks(days, giving)
+                self.tests[key] = power.confidence_sequence(units, alpha, information)
             else:
-                self.tests[key] = self._design(self.looks(days), alpha)
+                self.tests[key] = self._design(*self.looks(days, giving), alpha)
         return self.tests[key]
 
-    def _design(self, daily: Array, alpha: float) -> power.ManyLooks:
+    def _design(self, daily: Array, information: Array, alpha: float) -> power.ManyLooks:
         """The experiment's group sequential design, or one with daily looks where it has none."""
         design = self.experiment.group_sequential or DAILY
         looks = np.array(design.looks) if design.looks else daily
-        return power.group_sequential(looks, alpha, Spending(design.spending, design.parameter))
+        information = np.interp(looks, np.append(0.0, daily), np.append(0.0, information))
+        return power.group_sequential(looks, alpha, Spending(design.spending, design.parameter), information)
 
     def _prices(self) -> tuple[Price, ...]:
         """Ways to read the planned units, at the experiment's level."""
-        looks, alpha = self.looks(self.horizon), self.experiment.alpha
+        looks, alpha = self.looks(self.horizon)[0], self.experiment.alpha
         once = power.OneLook(alpha)
         critical, drift = float(-special.ndtri(alpha / 2)), once.detectable(1.0, self.target)
         naive = power.ManyLooks(tuple(looks.tolist()), (critical,) * len(looks))
         last = power.ManyLooks((1.0,), (critical,))
         design = self.experiment.group_sequential
-        own = {"group sequential, as planned": self._design(looks, alpha)} if design and design != DAILY else {}
+        own = {"group sequential, as planned": self._design(looks, looks, alpha)} if design and design != DAILY else {}
         rules = {
             "fixed, read once": last,
             "group sequential, O'Brien-Fleming": power.group_sequential(looks, alpha, Spending("obrien_fleming")),

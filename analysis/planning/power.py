@@ -176,15 +176,20 @@ class ManyLooks:
         )
 
 
-def confidence_sequence(information: Array, alpha: float) -> ManyLooks:
-    """A confidence sequence tuned to the information of the last look, read at each look (shape (K,), rising to 1)."""
-    critical = ConfidenceSequence(1.0, alpha).critical(alpha, information, information)
-    return ManyLooks(tuple(information.tolist()), tuple(critical.tolist()))
+def confidence_sequence(units: Array, alpha: float, information: Array | None = None) -> ManyLooks:
+    """A confidence sequence tuned to the units of the last look, read at each look (shape (K,), rising to 1).
+
+    `information` is that of each look where it is not the units, as for running totals.
+    """
+    critical = ConfidenceSequence(1.0, alpha).critical(alpha, units, units)
+    return ManyLooks(tuple((units if information is None else information).tolist()), tuple(critical.tolist()))
 
 
-def group_sequential(information: Array, alpha: float, spending: Spending) -> ManyLooks:
-    """A group sequential design with these looks (shape (K,), rising to 1)."""
-    return ManyLooks(tuple(information.tolist()), tuple(boundaries(information, alpha, spending).tolist()))
+def group_sequential(time: Array, alpha: float, spending: Spending, information: Array | None = None) -> ManyLooks:
+    """A group sequential design with these looks (shape (K,), rising to 1); `information` as for a sequence."""
+    information = time if information is None else information
+    bounds = boundaries(information, alpha, spending, time=time)
+    return ManyLooks(tuple(information.tolist()), tuple(bounds.tolist()))
 
 
 @lru_cache(maxsize=1024)
