@@ -26,6 +26,16 @@ def test_experiment_files_shown_are_valid(page):
         assert parse_experiment(tomllib.loads(block), page).metrics
 
 
+def test_every_key_of_an_experiment_file_is_in_its_page():
+    page = (ROOT / "docs" / "experiment-file.md").read_text("utf-8")
+    grammar = [ROOT / "analysis" / "experiment.py", *(ROOT / "analysis").glob("grammar/*.py")]
+    grammar += (ROOT / "analysis").glob("metrics/*.py")
+    asks = r"\b(?:take|text|choice|number|names|_days|path)\(\s*(?:table, )?\"(\w+)\""
+    keys = {key for file in grammar for key in re.findall(asks, file.read_text("utf-8"))}
+    assert keys > {"cluster", "futility_power", "planned_error", "prior_mean", "traffic", "window_days"}
+    assert [key for key in sorted(keys) if not re.search(rf"\b{key}\b", page)] == []
+
+
 def test_commands_shown_exist():
     shown = set(re.findall(r"bin/holdout (\w+)", (ROOT / "README.md").read_text(encoding="utf-8")))
     assert shown
