@@ -68,8 +68,9 @@ def _refuse_other(root: Path, found: dict[str, object] | None, plan: dict[str, i
         raise WorldError(f"{root} is a workspace with facts of its own; choose another folder for the demo shop.")
     if found is not None and {key: found.get(key) for key in plan} != plan:
         raise WorldError(
-            f"{root} holds a demo shop of {found.get('people')} people with seed {found.get('seed')}, asked for "
-            f"{plan['people']} with seed {plan['seed']}; choose another folder."
+            f"{root} holds a demo shop of {found.get('people')} people with seed {found.get('seed')}, perhaps built by "
+            f"an earlier version; this one has {plan['people']} with seed {plan['seed']}. Delete the folder to have it "
+            "built anew, or name another: `holdout demo FOLDER`, `make run DEMO=FOLDER`."
         )
 
 
