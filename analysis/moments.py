@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from analysis.errors import AnalysisError, nearest
+from analysis.errors import AnalysisError
 from analysis.metrics.metric import Array
 from analysis.variables import Variable
+from store.errors import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class Moments:
             if variable not in place:
                 raise AnalysisError(
                     f"Moments hold no variable {variable.name!r}."
-                    + nearest(variable.name, [v.name for v in self.variables])
+                    + did_you_mean(variable.name, [v.name for v in self.variables])
                 )
         k = np.array([place[variable] for variable in variables])
         return Moments(variables, self.n, self.mean[..., k], self.cross[..., k[:, None], k[None, :]])

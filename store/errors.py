@@ -39,7 +39,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     >>> did_you_mean("user", ["items", "users"])
     " Known: items, users. Did you mean 'users'?"
     """
-    names = sorted(known)
+    names = sorted(set(map(str, known)))
     by_fold = {each.casefold(): each for each in names}
     close = get_close_matches(name.casefold(), by_fold, n=1, cutoff=0.5)
     listed = f" Known: {', '.join(names)}." if names else ""

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.errors import SourceError, nearest
+from analysis.errors import SourceError
+from store.errors import did_you_mean
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -82,7 +83,7 @@ class Rows:
     def need(self, column: str, purpose: str) -> str:
         """The column as SQL; an error with the nearest name if it is not there."""
         if column not in self.types:
-            hint = nearest(column, self.types).replace("Known:", "Found:")
+            hint = did_you_mean(column, self.types).replace("Known:", "Found:")
             raise SourceError(f"{self.label}: has no column {column!r}, needed as {purpose}.{hint}")
         return quote(column)
 

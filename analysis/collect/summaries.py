@@ -18,11 +18,12 @@ import numpy as np
 
 from analysis.collect.files import NUMBERS, Files, Rows, literal
 from analysis.collected import Collected
-from analysis.errors import SourceError, nearest
+from analysis.errors import SourceError
 from analysis.experiment import Experiment
 from analysis.metrics.metric import Array
 from analysis.moments import Moments
 from analysis.readout import Segment
+from store.errors import did_you_mean
 
 TIMES = ("time", "time_since_start")
 METRICS = ("metric", "metric_id")
@@ -156,7 +157,7 @@ def _read(experiment: Experiment, rows: Rows, layout: Layout) -> list[Summary]:
 
 def _need(rows: Rows, column: str, wanted: Any, found: set[str]) -> None:
     for name in sorted(set(wanted) - found):
-        hint = nearest(name, found).replace("Known:", "Found:")
+        hint = did_you_mean(name, found).replace("Known:", "Found:")
         raise SourceError(f"{rows.label}: column {column!r} has no {name!r}.{hint}")
 
 

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.collect.files import Rows, array, arrow, literal, odd, quote
-from analysis.errors import SourceError, nearest
+from analysis.errors import SourceError
 from analysis.experiment import Experiment
 from analysis.metrics.metric import Array
 from analysis.variables import SIZE, Variable
+from store.errors import did_you_mean
 
 Ints = NDArray[np.int64]
 NONE = "(none)"
@@ -318,7 +319,7 @@ def _arms(
     here = np.bincount(arm[alone & (arm >= 0)], minlength=len(experiment.arms))
     for name, count in zip(experiment.arms, here, strict=True):
         if not count:
-            hint = nearest(name, found.names).replace("Known:", "Found:")
+            hint = did_you_mean(name, found.names).replace("Known:", "Found:")
             raise SourceError(
                 f"{rows.label}: no {experiment.randomised[:-1]} is in arm {name!r} of column {experiment.arm!r}.{hint}"
             )

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from analysis.errors import ExperimentError, nearest
+from analysis.errors import ExperimentError
+from store.errors import did_you_mean
 
 
 @dataclass
@@ -45,7 +46,7 @@ class Reader:
         """One of `options`."""
         value = self.text(key, " or ".join(f'"{option}"' for option in options), default)
         if value is not default and value not in options:
-            raise self.error(key, f"found {value!r}." + nearest(value, options))
+            raise self.error(key, f"found {value!r}." + did_you_mean(value, options))
         return value
 
     def number(self, key: str, what: str, *, above: float, below: float = float("inf"), default: Any = ...) -> Any:
@@ -72,4 +73,4 @@ class Reader:
         """Refuses keys that were never asked for, so that a typing error is not silently ignored."""
         for key in self.content:
             if key not in self.asked:
-                raise self.error(key, f"is not a key of this table.{nearest(key, self.asked)}")
+                raise self.error(key, f"is not a key of this table.{did_you_mean(key, self.asked)}")
