@@ -12,10 +12,10 @@ from analysis.errors import ExperimentError
 from analysis.grammar.inference import USUAL_PRIOR, parse_group_sequential, parse_prior
 from analysis.grammar.metric import parse_metric
 from analysis.grammar.past import USUAL_WINDOW, PastWindow, parse_past_window
-from analysis.grammar.reader import Reader
 from analysis.metrics import Metric
 from analysis.readout import GroupSequentialPlan, Prior
 from analysis.variables import SIZE, Variable
+from store.toml_reader import Reader
 
 Inference = Literal["confidence_sequence", "group_sequential", "fixed", "bayesian"]
 Adjustment = Literal["pooled", "lin"]
@@ -133,28 +133,28 @@ def load_experiment(file: str | Path) -> Experiment:
 
 def parse_experiment(content: dict[str, Any], file: Path) -> Experiment:
     """The experiment in a parsed TOML document; `file` gives the folder that its paths start from."""
-    whole = Reader(file, "file", content)
-    plan = Reader(file, "experiment", whole.take("experiment", dict, "a table [experiment]"))
-    source = _source(Reader(file, "source", whole.take("source", dict, "a table [source]")))
+    whole = Reader(file, "file", content, ExperimentError)
+    plan, source = whole.section("experiment"), _source(whole.section("source"), file.parent)
     methods = _Methods(whole)
     entries = whole.take("metrics", list, "one or more tables [[metrics]]")
     if not entries or not all(isinstance(entry, dict) for entry in entries):
         raise whole.error("metrics", "holds no metric; add a table [[metrics]].")
     # Who is in which arm is the store's to say; a readout only lets the table stand.
-    whole.take("assignment", dict, "a table [assignment]", None)
+    whole.section("assignment", None)
     whole.done()
     metrics = tuple(
-        parse_metric(Reader(file, f"metrics {k + 1}", entry), source.kind) for k, entry in enumerate(entries)
+        parse_metric(Reader(file, f"metrics {k + 1}", entry, ExperimentError), source.kind)
+        for k, entry in enumerate(entries)
     )
     seen: set[str] = set()
     for metric in metrics:
         if metric.id in seen:
             raise whole.error("metrics", f"two metrics are called {metric.id!r}; give each its own id.")
         seen.add(metric.id)
-    return _design(plan, source, metrics, methods)
+    return _design(plan, file, source, metrics, methods)
 
 
-def _design(plan: Reader, source: Source, metrics: tuple[Metric, ...], methods: "_Methods") -> Experiment:
+def _design(plan: Reader, file: Path, source: Source, metrics: tuple[Metric, ...], methods: "_Methods") -> Experiment:
     id = plan.text("id", '"some_id"')
     shares = _shares(plan)
     control = _label(plan, plan.take("control", (str, int, bool), '"the control arm"'))
@@ -193,7 +193,7 @@ def _design(plan: Reader, source: Source, metrics: tuple[Metric, ...], methods: 
         source=source,
         metrics=tuple(metric.over_clusters() for metric in metrics) if cluster else metrics,
         adjustment=plan.choice("adjustment", ADJUSTMENTS, "pooled"),
-        file=plan.file,
+        file=file,
         cluster=cluster,
         crossovers=plan.choice("crossovers", CROSSOVERS, "exclude"),
         group_sequential=methods.group_sequential
@@ -221,11 +221,7 @@ class _Methods:
     """The optional tables: how intervals are made, and what a plan is made from."""
 
     def __init__(self, whole: Reader) -> None:
-        def table(name: str) -> Reader | None:
-            content = whole.take(name, dict, f"a table [{name}]", None)
-            return None if content is None else Reader(whole.file, name, content)
-
-        group, prior, past = table("group_sequential"), table("bayesian"), table("plan")
+        group, prior, past = (whole.section(name, None) for name in ("group_sequential", "bayesian", "plan"))
         self.group_sequential = parse_group_sequential(group) if group else None
         self.prior = parse_prior(prior) if prior else USUAL_PRIOR
         self.past = parse_past_window(past) if past else USUAL_WINDOW
@@ -252,10 +248,10 @@ def _shares(plan: Reader) -> dict[str, float]:
     return {arm: float(share) for arm, share in shares.items()}
 
 
-def _source(table: Reader) -> Source:
+def _source(table: Reader, folder: Path) -> Source:
     def path(key: str) -> Path | None:
         name = table.text(key, '"file.csv" or "file.parquet"', None)
-        return None if name is None else table.file.parent / name
+        return None if name is None else folder / name
 
     lake = table.take("lake", bool, "true", False)
     files = {key: path(key) for key in ("table", "exposures", "events", "moments")}

@@ -6,13 +6,11 @@ from datetime import UTC, date, datetime
 from itertools import combinations, pairwise
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from store.assignment import Assignment, Step, moved_units
-from store.errors import AssignmentError, did_you_mean
+from store.errors import AssignmentError
+from store.toml_reader import Reader
 from store.workspace import Workspace
-
-KEYS = ("salt", "layer", "slice", "ramp", "unit")
 
 
 def load_assignments(workspace: Workspace) -> dict[str, Assignment]:
@@ -43,24 +41,23 @@ def parse_assignment(definition: str, source: str | Path) -> Assignment | None:
         raise AssignmentError(f"{source}: is not valid TOML: {wrong}.") from None
     if "assignment" not in content:
         return None
-    plan = _Table(source, "experiment", content.get("experiment", {}))
-    table = _Table(source, "assignment", content["assignment"])
-    for key in table.content:
-        if key not in KEYS:
-            raise table.error(key, f"is not a key of this table.{did_you_mean(key, KEYS)}")
+    whole = Reader(source, "file", content, AssignmentError)
+    plan, table = whole.section("experiment"), whole.section("assignment")
     id = plan.text("id")
     shares, control = _arms(plan)
-    return Assignment(
+    assignment = Assignment(
         experiment=id,
         control=control,
         shares=MappingProxyType(shares),
-        salt=table.text("salt", id),
-        layer=table.text("layer", None),
+        salt=table.text("salt", default=id),
+        layer=table.text("layer", default=None),
         slice=_slice(table),
         ramp=_ramp(table),
-        unit=table.text("unit", None),
+        unit=table.text("unit", default=None),
         end=_end_of(plan),
     )
+    table.done()
+    return assignment
 
 
 def moved_by_edit(before: str, after: str, at: datetime, source: str | Path) -> tuple[str, ...]:
@@ -99,64 +96,39 @@ def refuse_clashes(assignments: Iterable[Assignment]) -> None:
             )
 
 
-class _Table:
-    """One table of the file; complaints name source, table and key."""
-
-    def __init__(self, source: str | Path, name: str, content: object) -> None:
-        self.source, self.name = source, name
-        if not isinstance(content, dict):
-            raise AssignmentError(f"{source}: {name} is {content!r}, expected a table [{name}].")
-        self.content: dict[str, Any] = content
-
-    def error(self, key: str, problem: str) -> AssignmentError:
-        return AssignmentError(f"{self.source}: [{self.name}] {key}: {problem}")
-
-    def text(self, key: str, default: Any = ...) -> Any:
-        """A non-empty text; `...` marks a needed key."""
-        value = self.content.get(key, default)
-        if value is ...:
-            raise self.error(key, f'is missing; write {key} = "some text".')
-        if value is not default and not (isinstance(value, str) and value):
-            raise self.error(key, f"found {value!r}, expected a text that is not empty.")
-        return value
-
-
-def _arms(plan: _Table) -> tuple[dict[str, float], str]:
-    shares, control = plan.content.get("shares"), plan.content.get("control")
-    if (
-        not isinstance(shares, dict)
-        or len(shares) < 2
-        or not all(_number(share) and share > 0 for share in shares.values())
-    ):
-        raise plan.error("shares", f"found {shares!r}, expected two arms or more with numbers above 0.")
+def _arms(plan: Reader) -> tuple[dict[str, float], str]:
+    what = "two arms or more with numbers above 0"
+    shares, control = plan.take("shares", dict, what), plan.take("control", (str, int, bool), '"the control arm"')
+    if len(shares) < 2 or not all(_number(share) and share > 0 for share in shares.values()):
+        raise plan.error("shares", f"found {shares!r}, expected {what}.")
     label = str(control).lower() if isinstance(control, bool) else str(control)
     if label not in shares:
         raise plan.error("control", f"{control!r} is not in shares, which has {', '.join(map(repr, shares))}.")
     return {arm: float(share) for arm, share in shares.items()}, label
 
 
-def _end_of(plan: _Table) -> datetime | None:
+def _end_of(plan: Reader) -> datetime | None:
     """The start of the day `end`, which is the first without exposures."""
     if "end" not in plan.content:
         return None
     return _time(plan, "end", plan.content["end"]).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def _slice(table: _Table) -> tuple[float, float]:
-    part = table.content.get("slice", [0, 1])
-    if not (isinstance(part, list) and len(part) == 2 and all(map(_number, part)) and 0 <= part[0] < part[1] <= 1):
-        raise table.error("slice", f"found {part!r}, expected [from, to] within [0, 1], such as [0.0, 0.5].")
+def _slice(table: Reader) -> tuple[float, float]:
+    what = "[from, to] within [0, 1], such as [0.0, 0.5]"
+    part = table.take("slice", list, what, [0, 1])
+    if not (len(part) == 2 and all(map(_number, part)) and 0 <= part[0] < part[1] <= 1):
+        raise table.error("slice", f"found {part!r}, expected {what}.")
     if "slice" in table.content and "layer" not in table.content:
         raise table.error("slice", 'needs a layer to be a part of; write layer = "checkout", or leave it out.')
     return float(part[0]), float(part[1])
 
 
-def _ramp(table: _Table) -> tuple[Step, ...]:
-    entries = table.content.get("ramp", [])
-    if not isinstance(entries, list) or not all(
-        isinstance(each, dict) and set(each) == {"from", "share"} for each in entries
-    ):
-        raise table.error("ramp", f"found {entries!r}, expected [{{ from = 2026-01-05T00:00:00Z, share = 0.1 }}, …].")
+def _ramp(table: Reader) -> tuple[Step, ...]:
+    what = "[{ from = 2026-01-05T00:00:00Z, share = 0.1 }, …]"
+    entries = table.take("ramp", list, what, [])
+    if not all(isinstance(each, dict) and set(each) == {"from", "share"} for each in entries):
+        raise table.error("ramp", f"found {entries!r}, expected {what}.")
     steps = tuple(Step(_time(table, "ramp", each["from"]), each["share"]) for each in entries)
     for step in steps:
         if not _number(step.share) or not 0 < step.share <= 1:
@@ -175,7 +147,7 @@ def _number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
 
 
-def _time(table: _Table, key: str, value: object) -> datetime:
+def _time(table: Reader, key: str, value: object) -> datetime:
     """A TOML date or time; UTC unless it carries an offset, as in facts."""
     if isinstance(value, datetime):
         return value if value.tzinfo else value.replace(tzinfo=UTC)

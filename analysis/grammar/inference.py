@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from analysis.grammar.reader import Reader
 from analysis.readout import GroupSequentialPlan, Prior
+from store.toml_reader import Reader
 
 SPENDINGS = ("obrien_fleming", "pocock", "kim_demets", "hwang_shih_decani")
 # The parameter that a spending function needs, with the value that is usual; the other two have none.

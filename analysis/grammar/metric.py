@@ -4,9 +4,9 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from analysis.grammar.reader import Reader
 from analysis.metrics import DIRECTIONS, KINDS, ROLES, Metric, Quantity
 from analysis.variables import AGGREGATIONS, Aggregation, Cap, Variable
+from store.toml_reader import Reader
 
 EVENT_KEYS = ("aggregation", "where")
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from analysis.grammar.reader import Reader
 from analysis.variables import Scalar
+from store.toml_reader import Reader
 
 MOST_DAYS = 366
 

@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.grammar.reader import Reader
 from analysis.variables import SIZE, Aggregation, Variable
+from store.toml_reader import Reader
 
 Array = NDArray[np.float64]
 Role = Literal["primary", "guardrail", "secondary"]

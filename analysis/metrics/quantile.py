@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from analysis.grammar.reader import Reader
 from analysis.metrics.metric import Metric
 from analysis.variables import Aggregation, Variable
+from store.toml_reader import Reader
 
 
 @dataclass(frozen=True, kw_only=True)

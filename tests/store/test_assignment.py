@@ -243,7 +243,7 @@ def test_an_empty_table_assigns_by_the_id_and_no_table_assigns_nobody() -> None:
     [
         ("[assignment]", "[assignment", r"b\.toml: is not valid TOML"),
         ("salt =", "sallt =", r"\[assignment\] sallt: is not a key.*Did you mean 'salt'"),
-        ('salt = "badge 2"', "salt = 2", r"\[assignment\] salt: found 2, expected a text"),
+        ('salt = "badge 2"', "salt = 2", r'\[assignment\] salt: found 2, expected "some text"'),
         ('layer = "shop"', "", r"\[assignment\] slice: needs a layer"),
         (
             "[0.25, 0.5]",

@@ -1,26 +1,28 @@
 """Reads one TOML table key by key; every complaint names file, table, key, what was found and the remedy."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from analysis.errors import ExperimentError
 from store.errors import did_you_mean
 
 
 @dataclass
 class Reader:
-    """One table of an experiment file. Keys are taken once; `done()` refuses those that nobody asked for."""
+    """One table of a file, or of a text that `source` names. `done()` refuses keys that nobody asked for.
 
-    file: Path
+    What is wrong is raised as a `failure`.
+    """
+
+    source: object
     table: str
     content: dict[str, Any]
+    failure: type[Exception]
     asked: set[str] = field(default_factory=set)
 
-    def error(self, key: str | None, problem: str) -> ExperimentError:
+    def error(self, key: str | None, problem: str) -> Exception:
         """An error that points at `key` of this table."""
-        where = f"{self.file}: [{self.table}]" + (f" {key}" if key else "")
-        return ExperimentError(f"{where}: {problem}")
+        where = f"{self.source}: [{self.table}]" + (f" {key}" if key else "")
+        return self.failure(f"{where}: {problem}")
 
     def take(self, key: str, kinds: type | tuple[type, ...], what: str, default: Any = ...) -> Any:
         """The value of `key`, which must be one of `kinds` (bool is not a number); `...` marks a needed key."""
@@ -65,9 +67,14 @@ class Reader:
             raise self.error(key, f"names something twice: {value!r}; write each once.")
         return tuple(value)
 
+    def section(self, name: str, default: Any = ...) -> Any:
+        """A reader of the table [name] of a whole file."""
+        content = self.take(name, dict, f"a table [{name}]", default)
+        return content if content is default else Reader(self.source, name, content, self.failure)
+
     def inner(self, key: str, content: dict[str, Any]) -> "Reader":
         """A reader of an inline table."""
-        return Reader(self.file, f"{self.table}] [{key}", content)
+        return Reader(self.source, f"{self.table}] [{key}", content, self.failure)
 
     def done(self) -> None:
         """Refuses keys that were never asked for, so that a typing error is not silently ignored."""
