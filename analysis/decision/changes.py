@@ -49,10 +49,9 @@ def _distance(metric: Metric, effect: Effect, shown: Estimate, line: float, *, s
     if estimate <= line:
         return f"{needed}; the estimate of {percent(good * estimate)} would have to turn."
     times = ((estimate - ends[0]) / (estimate - line)) ** 2
-    units = (effect.n.control or 0) + (effect.n.treatment or 0)
     if times > TOO_MANY:
         return f"{needed}; with this lift that takes more than {TOO_MANY:.0f} times the units."
-    more = _rounded((times - 1) * units)
+    more = _rounded((times - 1) * effect.n.total)
     return f"{needed}; if the lift stays {percent(good * estimate)}, about {more:,} more units do it."
 
 

@@ -10,6 +10,11 @@ class Arms:
     control: float | None
     treatment: float | None
 
+    @property
+    def total(self) -> float:
+        """Both sides together; a side that is not known adds nothing."""
+        return (self.control or 0) + (self.treatment or 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:

@@ -31,9 +31,14 @@ def table(heads: tuple[str, str, str, str], groups: Mapping[str, list[Line]], *,
         if title:
             body += f'<tr class="group"><th scope="colgroup" colspan="5">{html.text(title)}</th></tr>'
         body += "".join(_row(line, shared) for line in lines)
+    return frame(body, shared, heads, "forest compare", muted=muted)
+
+
+def frame(body: str, shared: axis.Axis, heads: tuple[str, str, str, str], look: str, *, muted: bool) -> str:
+    """The table around rows that share an axis; `look` are its classes, and `heads` as in `table`."""
     name, beside, lift, word = map(html.text, heads)
     return (
-        f'<div class="scroll{" muted" if muted else ""}"><table class="forest compare"><thead><tr>'
+        f'<div class="scroll{" muted" if muted else ""}"><table class="{look}"><thead><tr>'
         f'<th scope="col">{name}</th><th scope="col" class="means">{beside}</th>'
         f'<th scope="col" class="plot"><span class="hidden">Interval, drawn</span>{axis.ticks(shared)}</th>'
         f'<th scope="col" class="num">{lift}</th><th scope="col">{word}</th>'

@@ -22,8 +22,8 @@ def table(readout: Readout, arm: str, *, unadjusted: bool, muted: bool = False, 
             body += f'<tr class="group"><th scope="colgroup" colspan="5">{words.ROLES[role]}</th></tr>'
         body += _row(plan, effect, shared, unadjusted=unadjusted, name=_name(readout, plan, arm, linked))
     adjusted = any(effect.adjustment for _, effect in shown)
-    heads = ("Metric", f"{readout.design.control} → {arm}")
-    framed = _frame(body, shared, heads, words.level(shown[0][1]), muted)
+    heads = ("Metric", f"{readout.design.control} → {arm}", f"Lift, {words.level(shown[0][1])} interval", "Reading")
+    framed = compare.frame(body, shared, heads, "forest", muted=muted)
     return framed + _legend(shown, adjusted and unadjusted, adjusted)
 
 
@@ -43,8 +43,9 @@ def arms(readout: Readout, chosen: str, *, unadjusted: bool, muted: bool = False
         )
         name = f"{button}<small>{html.text(word.text)}</small>"
         body += _row(plan, effect, shared, unadjusted=unadjusted, name=name)
-    heads = (f"{plan.name} by arm", f"{readout.design.control} → arm")
-    return _frame(body, shared, heads, words.level(shown[0][1]), muted)
+    lift = f"Lift, {words.level(shown[0][1])} interval"
+    heads = (f"{plan.name} by arm", f"{readout.design.control} → arm", lift, "Reading")
+    return compare.frame(body, shared, heads, "forest", muted=muted)
 
 
 def _axis(readout: Readout, arm: str) -> Axis:
@@ -56,16 +57,6 @@ def _axis(readout: Readout, arm: str) -> Axis:
     drawn = [e for effect in effects for e in (effect.relative, effect.unadjusted.relative)]
     focus = [effect.relative for effect in effects if effect.metric == first.id]
     return axis.fit(drawn, [1.25 * margin for margin in margins], focus)
-
-
-def _frame(body: str, shared: Axis, heads: tuple[str, str], level: str, muted: bool) -> str:
-    return (
-        f'<div class="scroll{" muted" if muted else ""}"><table class="forest"><thead><tr>'
-        f'<th scope="col">{html.text(heads[0])}</th><th scope="col" class="means">{html.text(heads[1])}</th>'
-        f'<th scope="col" class="plot"><span class="hidden">Interval, drawn</span>{axis.ticks(shared)}</th>'
-        f'<th scope="col" class="num">Lift, {level} interval</th><th scope="col">Reading</th>'
-        f"</tr></thead><tbody>{body}</tbody></table></div>"
-    )
 
 
 def _name(readout: Readout, plan: MetricPlan, arm: str, linked: bool) -> str:

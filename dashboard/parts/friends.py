@@ -73,7 +73,7 @@ def _line(effect: NetworkEffect, plan: MetricPlan) -> Line:
         name,
         effect.relative,
         compares,
-        beside=f"{(effect.n.control or 0) + (effect.n.treatment or 0):,.0f}",
+        beside=f"{effect.n.total:,.0f}",
         word=_word(effect, plan),
         after="" if effect.p_value is None else numbers.p_value(effect.p_value),
     )

@@ -58,7 +58,7 @@ def picked(found: list[tuple[Effect, Estimate]], plan: MetricPlan) -> str:
         compare.Line(
             label(effect.segment),
             estimate,
-            beside=f"{_size(effect):,.0f}",
+            beside=f"{effect.n.total:,.0f}",
             word=word(replace(effect, simultaneous=estimate, relative=estimate), plan),
         )
         for effect, estimate in found
@@ -77,15 +77,14 @@ def table(readout: Readout, metric: str, arm: str, *, muted: bool = False) -> st
     for dimension, members in groupby(effects, key=lambda effect: effect.segment.dimension if effect.segment else ""):
         label = words.plain(dimension)
         body += f'<tr class="group"><th scope="colgroup" colspan="5">{html.text(label)}</th></tr>'
-        body += "".join(_row(effect, plan, shared) for effect in sorted(members, key=_size, reverse=True))
+        body += "".join(
+            _row(effect, plan, shared) for effect in sorted(members, key=lambda effect: effect.n.total, reverse=True)
+        )
     level, units = words.level(effects[0]), words.sentence_case(words.units(readout.design))
+    heads = ("Segment", units, f"Lift, {level} interval", "After correction")
     return (
-        f'<div class="scroll{" muted" if muted else ""}"><table class="forest segments"><thead><tr>'
-        f'<th scope="col">Segment</th><th scope="col" class="means num">{html.text(units)}</th>'
-        f'<th scope="col" class="plot"><span class="hidden">Interval, drawn</span>{axis.ticks(shared)}</th>'
-        f'<th scope="col" class="num">Lift, {level} interval</th><th scope="col">After correction</th>'
-        f"</tr></thead><tbody>{body}</tbody></table></div>"
-        f'<p class="legend">Thick: each segment on its own. Thin: all {len(effects)} segments together, {level}.</p>'
+        compare.frame(body, shared, heads, "forest segments", muted=muted)
+        + f'<p class="legend">Thick: each segment on its own. Thin: all {len(effects)} segments together, {level}.</p>'
     )
 
 
@@ -108,11 +107,7 @@ def _row(effect: Effect, plan: MetricPlan, shared: Axis) -> str:
         drawn += axis.bar(shared, effect.relative, shown.tone, y=18, thick=6)
         drawn = axis.drawing(drawn, html.text(f"{value}: {words.in_words(effect, plan)}"))
     return (
-        f'<tr><th scope="row">{html.text(value)}</th><td class="means num">{_size(effect):,.0f}</td>'
+        f'<tr><th scope="row">{html.text(value)}</th><td class="means num">{effect.n.total:,.0f}</td>'
         f'<td class="plot">{drawn}</td><td class="num">{lift_cell(effect)}</td>'
         f'<td class="reading">{html.marked(shown)}</td></tr>'
     )
-
-
-def _size(effect: Effect) -> float:
-    return (effect.n.control or 0) + (effect.n.treatment or 0)

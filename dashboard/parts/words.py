@@ -78,7 +78,9 @@ ROLES = {"primary": "Primary", "guardrail": "Guardrail", "secondary": "Secondary
 
 INFERENCES = {
     "confidence_sequence": "Intervals are a confidence sequence: they hold at all looks, so looking early is safe.",
+    "group_sequential": "Intervals are group sequential: they hold at all planned analyses together.",
     "fixed": "Intervals are fixed-horizon: they hold at one look that was planned in advance, not at repeated looks.",
+    "bayesian": "Intervals are credible: they say what to believe of a lift given the prior, and repair no peeking.",
 }
 
 
@@ -255,17 +257,20 @@ def methods(readout: Readout) -> list[str]:
     design = readout.design
     effects = [effect for look in readout.looks[-1:] for effect in look.effects]
     kinds = dict.fromkeys(effect.interval.kind for effect in effects)
-    lines = [INFERENCES[kind] for kind in kinds if kind in INFERENCES]
-    lines.append(
-        f"Each interval is wrong in at most {100 * design.alpha:g}% of experiments (alpha = {design.alpha:g})."
-    )
+    lines = [INFERENCES[kind] for kind in kinds]
+    frequentist = design.inference != "bayesian"
+    if frequentist:
+        lines.append(
+            f"Each interval is wrong in at most {100 * design.alpha:g}% of experiments (alpha = {design.alpha:g})."
+        )
     if design.planned_units:
         lines.append(f"Planned for {design.planned_units:,} {units(design)}, fixed before the start.")
     for covariates in dict.fromkeys(effect.adjustment.covariates for effect in effects if effect.adjustment):
         lines.append(f"Adjusted for {listed(list(covariates))}, known before exposure.")
-    if design.segments:
+    if design.segments and frequentist:
         lines.append("Thin lines of segments are widened so that all segments of a metric hold together.")
-    lines.append("Lifts are relative to control; their intervals follow Fieller, so they agree with the p-value.")
+    fieller = "; their intervals follow Fieller, so they agree with the p-value" if frequentist else ""
+    lines.append(f"Lifts are relative to control{fieller}.")
     lines.append(f"Source: {design.source}.")
     return lines
 

@@ -170,7 +170,7 @@ def _segments(look: Look) -> Rows:
                 "arm": effect.arm,
                 "dimension": effect.segment.dimension,
                 "value": effect.segment.value,
-                "units": (effect.n.control or 0) + (effect.n.treatment or 0),
+                "units": effect.n.total,
                 **_ends("lift", effect.relative),
                 **_ends("together", effect.simultaneous),
                 "interaction_p_value": test.p_value if test else None,
