@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 
 from analysis import bayes
 from analysis.effects import Contrast
-from analysis.estimates import Cell, number
+from analysis.estimates import Cell, number, readings
 from analysis.metrics import Metric
 from analysis.metrics.metric import Array
 from analysis.readout import Estimate, Posterior, Prior, Reading
@@ -45,15 +43,7 @@ class CredibleEstimates:
         """What each cell says of the metric: clear where the credible interval is on one side."""
         good = 1 if metric.direction == "increase" else -1
         low, high = np.sort(good * np.stack(self.lift.interval(self.alpha)), axis=0)
-        read = np.select([np.isnan(low), low > 0, high < 0], ["unknown", "better", "worse"], "unclear")
-        if metric.role == "guardrail" and metric.margin is not None:
-            beyond = np.select(
-                [np.isnan(low), low > -metric.margin, high < -metric.margin],
-                ["unknown", "within_margin", "beyond_margin"],
-                "",
-            )
-            read = np.where(beyond != "", beyond, np.where(read == "worse", "worse", "unclear"))
-        return cast(list[list[Reading]], read.tolist())
+        return readings(low, high, None if metric.margin is None else (low + metric.margin, high + metric.margin))
 
     def posteriors(self, metric: Metric) -> list[Posterior | None]:
         """The posterior of the lift among all units, look by look; None where it cannot be known."""

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from analysis.intervals import PEEKING
 from analysis.readout import Effect, Estimate, Readout
-
-PEEKING = ("confidence_sequence", "group_sequential")
 
 
 @dataclass(frozen=True, slots=True)

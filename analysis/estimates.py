@@ -87,15 +87,12 @@ class Estimates:
     def readings(self, metric: Metric) -> list[list[Reading]]:
         """What each cell says of the metric, in the direction that is good for it: for each look, each segment."""
         good = 1 if metric.direction == "increase" else -1
-        lower, upper = good * self.difference - self.half, good * self.difference + self.half
-        read = np.select([np.isnan(lower), lower > 0, upper < 0], ["unknown", "better", "worse"], "unclear")
-        if metric.role == "guardrail" and metric.margin is not None:
-            distance, error = self.contrast.against_margin(-good * metric.margin)
-            reach = self.critical * np.where(error > 0, error, np.nan)
-            low, high = good * distance - reach, good * distance + reach
-            beyond = np.select([np.isnan(low), low > 0, high < 0], ["unknown", "within_margin", "beyond_margin"], "")
-            read = np.where(beyond != "", beyond, np.where(read == "worse", "worse", "unclear"))
-        return cast(list[list[Reading]], read.tolist())
+        effect = good * self.difference - self.half, good * self.difference + self.half
+        if metric.margin is None:
+            return readings(*effect)
+        distance, error = self.contrast.against_margin(-good * metric.margin)
+        reach = self.critical * np.where(error > 0, error, np.nan)
+        return readings(*effect, (good * distance - reach, good * distance + reach))
 
     def _reason(self, cell: Cell) -> str | None:
         """Why the cell has no interval; None where it has one."""
@@ -116,6 +113,19 @@ class Estimates:
         if np.isnan(self.critical[cell]) and self.error[cell] > 0:
             return "no analysis is planned at this look"
         return "no variance: every unit has the same value"
+
+
+def readings(low: Array, high: Array, from_margin: tuple[Array, Array] | None = None) -> list[list[Reading]]:
+    """What intervals of the effect say, and where there is a margin, what those of the distance from it say first.
+
+    Ends have the shape (looks, segments), and are turned so that up is good.
+    """
+    read = np.select([np.isnan(low), low > 0, high < 0], ["unknown", "better", "worse"], "unclear")
+    if from_margin is not None:
+        low, high = from_margin
+        beyond = np.select([np.isnan(low), low > 0, high < 0], ["unknown", "within_margin", "beyond_margin"], "")
+        read = np.where(beyond != "", beyond, np.where(read == "worse", "worse", "unclear"))
+    return cast(list[list[Reading]], read.tolist())
 
 
 def effective_units(metric: Metric, arm: Moments, nonnegative: frozenset[Variable]) -> Array:

@@ -12,6 +12,9 @@ from scipy import special
 
 from analysis.metrics.metric import Array
 
+# The kinds that keep their level at all looks together.
+PEEKING = ("confidence_sequence", "group_sequential")
+
 
 class IntervalRule(Protocol):
     """A way to make intervals; `kind` is the word used in experiment files and readouts."""

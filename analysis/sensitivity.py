@@ -17,7 +17,7 @@ from analysis.experiment import Experiment
 from analysis.metrics import Metric, Quantity
 from analysis.metrics.mean import Mean
 from analysis.reading import effects, every_series
-from analysis.readout import Decision, Effect, Estimate, Look, Readout, Variation
+from analysis.readout import Decision, Effect, Estimate, Look, Variation
 from analysis.rules import Rules
 from analysis.variables import SIZE, Cap, Variable
 
@@ -60,22 +60,6 @@ def variations(
     found = [each for group in alike if group for each in _read(experiment, group, collected, decision, workspace)]
     order = [other.name for other in others]
     return tuple(sorted(found, key=lambda each: order.index(each.name)))
-
-
-def sentence(readout: Readout) -> str:
-    """Whether any of the choices changes the call, and which."""
-    if not readout.variations:
-        return "No other choice of the analysis was computed."
-    planned = {arm.arm: arm.verdict for arm in readout.decision.arms}
-    of = len(planned) > 1
-    said = {
-        f"“{each.call.replace('_', ' ')}” with {each.name}{f' for {each.arm}' if of else ''}": None
-        for each in readout.variations
-        if each.call is not None and each.call != planned[each.arm]
-    }
-    if said:
-        return f"The call depends on the analysis: it would be {', '.join(said)}."
-    return "The call does not depend on these choices."
 
 
 def _alternatives(experiment: Experiment, *, crossed: bool) -> list[_Alternative]:

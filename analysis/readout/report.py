@@ -2,7 +2,6 @@
 
 from analysis.readout import Effect, Look, MetricPlan, Readout
 from analysis.readout.network import NetworkEffect
-from analysis.sensitivity import sentence
 from analysis.words import percent
 
 CALLS = {
@@ -50,8 +49,22 @@ def as_text(readout: Readout) -> str:
             *table(groups),
         ]
     lines += _friends(readout)
-    lines += ["", "Other choices of the analysis", f"  {sentence(readout)}"] if readout.variations else []
+    lines += ["", "Other choices of the analysis", f"  {_other_choices(readout)}"] if readout.variations else []
     return "\n".join(lines)
+
+
+def _other_choices(readout: Readout) -> str:
+    """Whether any of the choices changes the call, and which."""
+    planned = {arm.arm: arm.verdict for arm in readout.decision.arms}
+    of = len(planned) > 1
+    said = {
+        f"“{each.call.replace('_', ' ')}” with {each.name}{f' for {each.arm}' if of else ''}": None
+        for each in readout.variations
+        if each.call is not None and each.call != planned[each.arm]
+    }
+    if said:
+        return f"The call depends on the analysis: it would be {', '.join(said)}."
+    return "The call does not depend on these choices."
 
 
 def _of(look: Look, metric: str) -> list[Effect]:

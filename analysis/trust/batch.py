@@ -10,6 +10,7 @@ import numpy as np
 from analysis.checks import SAMPLE_RATIO_FIXED, SAMPLE_RATIO_SEQUENTIAL
 from analysis.credible import CredibleEstimates
 from analysis.estimates import Estimates
+from analysis.intervals import PEEKING
 from analysis.metrics import Metric
 from analysis.metrics.metric import Array
 from analysis.moments import Moments
@@ -24,8 +25,6 @@ from analysis.variables import Variable
 
 # The true lift that coverage is counted of.
 LIFT = 0.1
-# Rules that promise their level over all looks together.
-PEEKING = ("confidence_sequence", "group_sequential")
 
 
 class Batch:

@@ -12,10 +12,11 @@ from analysis.checks import ENOUGH_CLUSTERS, ENOUGH_EVENTS, ENOUGH_UNITS
 from analysis.errors import AnalysisError
 from analysis.estimates import effective_units
 from analysis.experiment import Experiment
+from analysis.intervals import PEEKING
 from analysis.metrics import Metric
 from analysis.reading import metric_plan
 from analysis.rules import Rules
-from analysis.trust.batch import PEEKING, Batch, lift_of, sample_ratio_level
+from analysis.trust.batch import Batch, lift_of, sample_ratio_level
 from analysis.trust.past import Past, read_past
 from analysis.trust.result import MetricTrust, Rate, RuleTrust, Trust, Verdict
 
