@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from analysis.experiment import Experiment
 from analysis.metrics import Metric
-from analysis.readout import Call, Check, Effect, Estimate, Look
+from analysis.readout import Call, Effect, Estimate, Look
 from analysis.words import percent
 
 # More than so many times the units of now are not worth naming.
 TOO_MANY = 20.0
+# Of a blocked readout.
+MEND = "It can be used again once the cause is found and mended, and the units that it touched are left out."
 
 
 def what_would_change(experiment: Experiment, look: Look, arm: str, call: Call) -> tuple[str, ...]:
@@ -23,12 +25,6 @@ def what_would_change(experiment: Experiment, look: Look, arm: str, call: Call) 
         line = -metric.margin if metric.role == "guardrail" and metric.margin is not None else 0.0
         said.append(_distance(metric, effect, shown, line, shipping=call == "ship"))
     return tuple(sentence for sentence in said if sentence)
-
-
-def mend(failed: list[Check]) -> tuple[str, ...]:
-    """What a reader of a blocked readout can do."""
-    names = ", ".join(check.name.replace("_", " ") for check in failed)
-    return (f"It can be used again once the cause of {names} is found and the units that it touched are left out.",)
 
 
 def _distance(metric: Metric, effect: Effect, shown: Estimate, line: float, *, shipping: bool) -> str | None:

@@ -9,7 +9,7 @@ in rules.toml.
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from analysis.collected import Collected
-from analysis.decision.changes import mend, what_would_change
+from analysis.decision.changes import MEND, what_would_change
 from analysis.experiment import Experiment
 from analysis.metrics import Metric
 from analysis.readout import ArmDecision, Call, Decision, Effect, Look, Reading
@@ -72,17 +72,19 @@ def decide(experiment: Experiment, collected: Collected, looks: tuple[Look, ...]
     failed = [check for check in checks if check.verdict == "fail"]
     if failed:
         reasons = tuple(f"{_title(check.name)}: {check.reason}." for check in failed)
-        arms = tuple(ArmDecision(arm, "blocked", reasons) for arm in experiment.arms[1:])
-        return Decision("blocked", reasons, arms, RULE, len(looks) - 1, changes=mend(failed))
+        arms = tuple(ArmDecision(arm, "blocked", reasons, (MEND,)) for arm in experiment.arms[1:])
+        return Decision("blocked", reasons, arms, RULE, len(looks) - 1)
     notes = _notes(experiment, looks, k)
-    arms = tuple(decide_arm(experiment, looks[k], arm, hold, waiting) for arm in experiment.arms[1:])
+    called = [decide_arm(experiment, looks[k], arm, hold, waiting) for arm in experiment.arms[1:]]
+    arms = tuple(
+        replace(each, changes=what_would_change(experiment, looks[k], each.arm, each.verdict)) for each in called
+    )
     best = min(arms, key=lambda decision: URGENCY.index(decision.verdict))
     several = len(arms) > 1
     reasons = tuple(
         f"{decision.arm}: {reason}" if several else reason for decision in arms for reason in decision.reasons
     )
-    changes = what_would_change(experiment, looks[k], best.arm, best.verdict)
-    return Decision(best.verdict, reasons + notes, arms, RULE, k, notes, changes)
+    return Decision(best.verdict, reasons + notes, arms, RULE, k, notes)
 
 
 def circumstances(experiment: Experiment, collected: Collected) -> tuple[int, str | None, str | None]:

@@ -253,11 +253,12 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class ArmDecision:
-    """What the rule says of one treatment arm."""
+    """What the rule says of one treatment arm, why, and what would change it."""
 
     arm: str
     verdict: Call
     reasons: tuple[str, ...]
+    changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +275,6 @@ class Decision:
     rule: str = ""
     look: int = -1
     notes: tuple[str, ...] = ()
-    changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

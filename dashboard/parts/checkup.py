@@ -61,8 +61,7 @@ def splits(readout: Readout) -> str:
         return html.line("The plan names no segment, so the split cannot be followed further.")
     said = ""
     for dimension, members in groupby(look.splits, key=lambda split: split.segment.dimension):
-        ordered = sorted(members, key=lambda split: (split.first_bad is None, -(split.deviation or 0.0)))
-        rows = "".join(_split(split, design) for split in ordered)
+        rows = "".join(_split(split, design) for split in sorted(members, key=picks.suspicion))
         heads = (words.plain(dimension), "Arrived", words.sentence_case(words.units(design)), "Split test", "Bad since")
         head = "".join(f'<th scope="col">{html.text(name)}</th>' for name in heads)
         said += f'<table class="plain"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
@@ -74,7 +73,7 @@ def splits(readout: Readout) -> str:
 
 
 def _split(split: Split, design: Design) -> str:
-    p = split.p_value if split.sequential is None else split.sequential
+    p = picks.split_p(split)
     tested = "not tested" if p is None else numbers.p_value(p)
     since = numbers.last_day(split.since or split.first_bad)
     return (

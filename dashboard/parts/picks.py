@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from analysis.readout import ArmDecision, Check, Effect, Estimate, Look, MetricPlan, Readout
+from analysis.readout import ArmDecision, Check, Effect, Estimate, Look, MetricPlan, Readout, Split
 
 ROLE_ORDER = ("primary", "guardrail", "secondary")
 CHECK_ORDER = ("fail", "warn", "unknown", "pass")
@@ -83,12 +83,20 @@ def _place(check: Check) -> int:
     return next((k for k, name in enumerate(CHECK_PLACES) if check.name.startswith(name)), len(CHECK_PLACES))
 
 
+def split_p(split: Split) -> float | None:
+    """The p-value of a segment's split that decides: the one valid at every look where there is one."""
+    return split.p_value if split.sequential is None else split.sequential
+
+
+def suspicion(split: Split) -> tuple[bool, float]:
+    """Sorts segments by their split, those that are or were off first."""
+    return split.first_bad is None, -(split.deviation or 0.0)
+
+
 def decided(readout: Readout, arm: str) -> ArmDecision:
     """The decision on one arm; the whole decision where arms are not told apart."""
     decision = readout.decision
     whole = ArmDecision(arm, decision.verdict, decision.reasons)
-    if decision.verdict == "blocked":
-        return whole
     return next((each for each in decision.arms if each.arm == arm), whole)
 
 
@@ -106,18 +114,3 @@ def _gain(readout: Readout, arm: str) -> float:
     if effect is None or effect.relative.estimate is None:
         return float("-inf")
     return effect.relative.estimate if plan.direction == "increase" else -effect.relative.estimate
-
-
-def threats(look: Look, readout: Readout, arm: str) -> list[tuple[Effect, MetricPlan, float]]:
-    """Guardrails inside their margin, with the end of the interval that is nearest to it; the nearest first."""
-    found = []
-    for effect in overall(look, arm):
-        plan = plans(readout)[effect.metric]
-        end = effect.relative.upper if plan.direction == "decrease" else effect.relative.lower
-        if plan.role == "guardrail" and plan.margin and end is not None and effect.reading == "within_margin":
-            found.append((plan.margin - abs(end) if _harmful(end, plan) else plan.margin, effect, plan, end))
-    return [(effect, plan, end) for _, effect, plan, end in sorted(found, key=lambda each: each[0])]
-
-
-def _harmful(end: float, plan: MetricPlan) -> bool:
-    return end > 0 if plan.direction == "decrease" else end < 0

@@ -1,6 +1,6 @@
 """The top of a readout: one grey line, and the card that says what to do and how sure we are."""
 
-from analysis.readout import Check, Effect, Look, MetricPlan, Readout
+from analysis.readout import ArmDecision, Check, Effect, Look, MetricPlan, Readout
 from dashboard.parts import html, numbers, picks, words
 
 NEXT = {"ship": "Before you ship", "stop": "Why", "keep_running": "What would change this"}
@@ -31,7 +31,7 @@ def card(readout: Readout, arm: str) -> str:
     """The decision on one arm, or why there is none."""
     decision = picks.decided(readout, arm)
     if decision.verdict == "blocked":
-        return _blocked(readout)
+        return _blocked(readout, decision)
     look, plan, word = readout.looks[-1], picks.primary(readout), words.CALLS[decision.verdict]
     effect = picks.effect_of(look, plan.id, arm)
     return (
@@ -110,11 +110,7 @@ def _next(readout: Readout, arm: str) -> str:
     # The reasons that repeat a metric's interval are left to the table below.
     items = [reason for reason in decision.reasons if not reason.startswith(names)]
     items += [note for note in readout.decision.notes if not note.startswith("Check ")]
-    if readout.decision.changes and len(picks.treatments(readout)) == 1:
-        items += readout.decision.changes[:3]
-    else:
-        items += _harms(readout, arm) if decision.verdict != "ship" else []
-        items += _threats(readout, arm) if decision.verdict != "stop" else []
+    items += decision.changes[:3]
     for check in picks.checks(look):
         if check.verdict == "warn":
             items.append(f"{words.name_of(check, readout.design)[0]}: {check.reason}.")
@@ -123,29 +119,7 @@ def _next(readout: Readout, arm: str) -> str:
     return f"<h3>{NEXT.get(decision.verdict, 'What to weigh')}</h3>{body}{rule}"
 
 
-def _harms(readout: Readout, arm: str) -> list[str]:
-    """Primary metrics that lost, and guardrails that did."""
-    plans, said = picks.plans(readout), []
-    for effect in picks.overall(readout.looks[-1], arm):
-        plan = plans[effect.metric]
-        if plan.role == "guardrail" and plan.margin and effect.reading == "beyond_margin":
-            said.append(f"{plan.name} is clearly beyond its margin of {numbers.percent(plan.margin)}.")
-        elif plan.role != "secondary" and effect.reading == "worse":
-            said.append(f"{plan.name} is clearly worse.")
-    return said
-
-
-def _threats(readout: Readout, arm: str) -> list[str]:
-    """The two guardrails whose interval comes nearest to the margin."""
-    said = []
-    for effect, plan, end in picks.threats(readout.looks[-1], readout, arm)[:2]:
-        margin = (plan.margin or 0.0) if plan.direction == "decrease" else -(plan.margin or 0.0)
-        at = numbers.lift(end, numbers.lift_decimals(effect.relative))
-        said.append(f"{plan.name} could be at {at}; its margin is {numbers.lift(margin)}.")
-    return said
-
-
-def _blocked(readout: Readout) -> str:
+def _blocked(readout: Readout, decision: ArmDecision) -> str:
     """Replaces the card when a check failed: which one, what arrived, and where to look."""
     failed = [check for check in picks.checks(readout.looks[-1]) if check.verdict == "fail"]
     split = any(_of_split(check) for check in failed)
@@ -154,7 +128,8 @@ def _blocked(readout: Readout) -> str:
     return (
         f'<section class="card stopped" aria-labelledby="verdict"><div class="main">'
         f'<h2 id="verdict">{html.icon(word.icon)}{html.text(word.text)}</h2>'
-        f"{reasons or html.bullets(list(readout.decision.reasons))}{_slices(readout) if split else ''}</div>"
+        f"{reasons or html.bullets(list(decision.reasons))}{_slices(readout) if split else ''}"
+        f"{''.join(map(html.line, decision.changes))}</div>"
         f"{_arrived(readout) if split else ''}</section>"
     )
 
@@ -197,19 +172,16 @@ def _arrived(readout: Readout) -> str:
 
 def _slices(readout: Readout) -> str:
     """The dimension whose segments differ most from the plan, to find where the split breaks."""
-    splits = [split for split in readout.looks[-1].splits if split.p_value is not None]
-    worst = min(splits, key=lambda split: split.p_value or 0.0, default=None)
-    if worst is None or (worst.p_value or 0.0) >= SLICE_LIMIT:
+    tested = [(p, split) for split in readout.looks[-1].splits if (p := picks.split_p(split)) is not None]
+    lowest, worst = min(tested, key=lambda each: each[0], default=(1.0, None))
+    if worst is None or lowest >= SLICE_LIMIT:
         return ""
-    group = sorted(
-        (split for split in splits if split.segment.dimension == worst.segment.dimension),
-        key=lambda split: split.p_value or 0.0,
-    )
+    group = [(p, split) for p, split in tested if split.segment.dimension == worst.segment.dimension]
     rows = "".join(
         f'<tr><th scope="row">{html.text(words.plain(split.segment.value))}</th>'
         f"<td>{words.split([split.units.get(arm, 0) for arm in readout.design.shares])}</td>"
-        f"<td>{sum(split.units.values()):,}</td><td>{html.text(numbers.p_value(split.p_value or 0.0))}</td></tr>"
-        for split in group
+        f"<td>{sum(split.units.values()):,}</td><td>{html.text(numbers.p_value(p))}</td></tr>"
+        for p, split in sorted(group, key=lambda each: picks.suspicion(each[1]))
     )
     heads = (worst.segment.dimension, "Arrived", words.units(readout.design), "Split test")
     head = "".join(f'<th scope="col">{html.text(words.plain(name))}</th>' for name in heads)

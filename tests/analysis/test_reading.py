@@ -162,6 +162,7 @@ def test_with_several_looks_the_sequential_sample_ratio_decides():
     readout = read_collected(an_experiment(a_metric("y")), collected_of(looks))
     verdicts = {check.name: check.verdict for check in readout.looks[-1].checks}
     assert verdicts["sample_ratio_sequential"] == "fail" and readout.decision.verdict == "blocked"
+    assert "used again once the cause is found" in readout.decision.arms[0].changes[0]
 
 
 def test_crossovers_warn_above_one_percent():

@@ -233,7 +233,7 @@ def test_the_decision_says_what_would_change_it():
         read_collected(a_design("confidence_sequence", *roles), collected_of(running(effect, 0.0)))
         for effect in (0.05, 0.4)
     )
-    assert open_.decision.verdict != "ship" and "more units" in open_.decision.changes[0]
+    assert open_.decision.verdict != "ship" and "more units" in open_.decision.arms[0].changes[0]
     assert shipped.decision.verdict == "ship"
-    assert all("would not ship if the interval reached" in line for line in shipped.decision.changes)
-    assert "its margin of −2.0%" in shipped.decision.changes[1]
+    assert all("would not ship if the interval reached" in line for line in shipped.decision.arms[0].changes)
+    assert "its margin of −2.0%" in shipped.decision.arms[0].changes[1]

@@ -326,9 +326,10 @@ def _decide_arm(look: Look, plans: tuple[MetricPlan, ...], arm: str) -> ArmDecis
     guards = [readings[plan.id] for plan in plans if plan.role == "guardrail"]
     sentence = f"{plans[0].name}: {first}, by its interval."
     if first == "worse":
-        return ArmDecision(arm, "stop", (sentence,))
+        return ArmDecision(arm, "stop", (sentence,), (f"{plans[0].name}: the interval of {arm} is on the bad side.",))
     if first == "better" and all(reading == "within_margin" for reading in guards):
-        return ArmDecision(arm, "ship", (sentence,))
+        changes = tuple(f"{plan.name} of {arm}: it would not ship at its margin." for plan in plans if plan.margin)
+        return ArmDecision(arm, "ship", (sentence,), changes)
     if first == "better":
         return ArmDecision(arm, "review", ("It wins, but a guardrail is beyond its margin.", sentence))
     return ArmDecision(arm, "keep_running", ("515,216 of 520,000 planned units are in.", sentence))

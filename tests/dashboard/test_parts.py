@@ -100,7 +100,7 @@ def test_the_blocked_card_says_in_which_slice_the_split_breaks() -> None:
 def test_the_card_names_the_threats_and_what_is_late() -> None:
     text = "".join(parsed(verdict.card(SAMPLES["checkout-slate"], "v7")).itertext())
     assert "Before you ship" in text
-    assert "its margin is −2.0%" in text
+    assert text.count("of v7: it would not ship at its margin") == 3
     assert "31 h behind" in text
 
 
@@ -207,7 +207,7 @@ def test_looks_may_have_names_instead_of_dates() -> None:
 
 def test_what_stops_an_experiment_is_said_and_only_harm_is_coloured() -> None:
     card = verdict.card(SAMPLES["mail-subjects"], "First name")
-    assert "Revenue per visitor is clearly worse." in card and "is-bad" in card
+    assert "the interval of First name is on the bad side." in card and "is-bad" in card
     flat = replace(SAMPLES["free-returns"].decision, verdict="stop", arms=())
     assert "is-open" in verdict.card(replace(SAMPLES["free-returns"], decision=flat), "v7")
 
