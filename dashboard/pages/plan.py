@@ -14,6 +14,7 @@ TITLE = "Plan"
 ICON = ""
 GROUP = ""
 ORDER = 15
+NEW = "A new experiment"
 POWERS = ["80%", "90%", "95%", "70%"]
 
 
@@ -27,7 +28,7 @@ def page() -> None:
         return
     st.write("What an experiment can show and how long it takes, worked out from this workspace’s own past.")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.selectbox("Experiment file", list(files) or ["none yet"], key="file", bind="query-params", width=260)
+        name = st.selectbox("Experiment file", [*files, NEW], key="file", bind="query-params", width=260)
         effect = st.number_input(
             "Effect to find, in %", 0.0, 1000.0, 5.0, 0.5, "%.1f", key="effect", bind="query-params", width=160
         )

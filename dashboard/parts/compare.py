@@ -1,6 +1,6 @@
 """A table that compares intervals of the same lift: by rule, by choice of the analysis, by cohort."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from analysis.readout import Estimate
@@ -24,9 +24,20 @@ class Line:
         return self.word.tone if self.word else "open"
 
 
-def table(heads: tuple[str, str, str, str], groups: Mapping[str, list[Line]], *, muted: bool = False) -> str:
-    """The lines of each group on one axis; a group named "" has no title. `heads`: of name, beside, lift and word."""
-    shared, body = axis.fit(line.estimate for lines in groups.values() for line in lines), ""
+def table(
+    heads: tuple[str, str, str, str],
+    groups: Mapping[str, list[Line]],
+    *,
+    muted: bool = False,
+    focus: Iterable[Estimate] = (),
+) -> str:
+    """The lines of each group on one axis; a group named "" has no title.
+
+    Args:
+        heads: of name, beside, lift and word.
+        focus: intervals that must stay large enough to read.
+    """
+    shared, body = axis.fit((line.estimate for lines in groups.values() for line in lines), focus=focus), ""
     for title, lines in groups.items():
         if title:
             body += f'<tr class="group"><th scope="colgroup" colspan="5">{html.text(title)}</th></tr>'

@@ -58,7 +58,7 @@ def _key(curve: Sequence[Reach], guessed: int | None, shown: bool) -> str:
         for k, kind in enumerate(curve[0].lifts)
     )
     notes = [
-        "Across: days that units come.",
+        "Across: days that units come, all that the traffic brings.",
         "Upright line: the planned units are in." if shown else "",
         "Shaded: beyond the past, traffic is guessed." if guessed else "",
     ]

@@ -24,7 +24,7 @@ def sentence(effects: list[Effect]) -> str:
     where = "" if groups == 1 else f" in {groups} groupings"
     return (
         f"{words.count(total, 'segment')}{where}. {hold} after correction for looking at {total}. "
-        "The best of many segments looks large by chance alone, so read the thin line."
+        "The best of many segments looks large by luck alone, so read the thin line."
     )
 
 

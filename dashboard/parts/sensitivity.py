@@ -34,7 +34,11 @@ def strip(readout: Readout, arm: str) -> str:
         if varied:
             planned = Line("As planned", effect.relative, word=words.READINGS[effect.reading])
             groups[plans[effect.metric].name] = [planned, *(_line(each, call) for each in varied)]
-    return table(("Analysis", "Question", "Lift, same interval", "Reading"), groups) if groups else ""
+    if not groups:
+        return ""
+    first = picks.effect_of(readout.looks[-1], picks.primary(readout).id, arm)
+    focus = [first.relative] if first else []
+    return table(("Analysis", "Question", "Lift, same interval", "Reading"), groups, focus=focus)
 
 
 def _found(readout: Readout, arm: str) -> list[Variation]:

@@ -218,16 +218,14 @@ def guardrails(effects: list[Effect]) -> str:
     beyond = sum(effect.reading == "beyond_margin" for effect in effects)
     if not total:
         return ""
+    if total == 1:
+        stands = "is beyond" if beyond else "is inside" if inside else "could still be beyond"
+        return f"The guardrail {stands} its agreed margin."
     if beyond:
-        return f"{beyond} of {count(total, 'guardrail')} {'is' if beyond == 1 else 'are'} beyond the agreed margin."
+        return f"{beyond} of {total} guardrails {'is' if beyond == 1 else 'are'} beyond the agreed margin."
     if inside < total:
-        open_ones = total - inside
-        return f"{open_ones} of {count(total, 'guardrail')} could still be beyond the agreed margin."
-    return (
-        "The guardrail is inside its agreed margin."
-        if total == 1
-        else f"{'Both' if total == 2 else f'All {total}'} guardrails are inside their agreed margin."
-    )
+        return f"{total - inside} of {total} guardrails could still be beyond the agreed margin."
+    return f"{'Both' if total == 2 else f'All {total}'} guardrails are inside their agreed margin."
 
 
 def progress(look: Look, looks: tuple[Look, ...], design: Design) -> str:

@@ -74,6 +74,11 @@ def test_edits_are_planned_and_not_written(monkeypatch: pytest.MonkeyPatch, shop
     assert (shop.experiments / "boxes.toml").read_text() == FILE
 
 
+def test_a_new_experiment_begins_with_a_template(monkeypatch: pytest.MonkeyPatch, shop: Workspace) -> None:
+    test = opened(monkeypatch, shop.path, "plan", file="A new experiment")
+    assert test.text_area[0].value == planning.TEMPLATE and test.expander[0].proto.expanded
+
+
 def test_other_files_cannot_be_read_through_the_page(
     monkeypatch: pytest.MonkeyPatch, shop: Workspace, tmp_path: Path
 ) -> None:

@@ -185,11 +185,19 @@ def test_sensitivity_says_whether_the_call_depends_on_a_choice() -> None:
     assert "No lift: no window" in text(sensitivity.strip(WHOLE, "v7"))
 
 
+def test_a_wide_guardrail_leaves_the_primary_metric_readable() -> None:
+    other = next(plan.id for plan in WHOLE.design.metrics if plan.role == "guardrail")
+    wide = replace(WHOLE.variations[0], metric=other, relative=Estimate(0.1, 3.0, -9.0, 9.0))
+    drawn = sensitivity.strip(replace(WHOLE, variations=(WHOLE.variations[0], *[wide] * 9)), "v7")
+    assert float(re.search(r'class="bar \w+" x="[\d.]+%" width="([\d.]+)%"', drawn)[1]) > 4
+
+
 def test_the_word_chance_belongs_to_posteriors_and_the_prior_is_stated() -> None:
     assert "Chance that v7 is better" in text(posterior.table(BAYESIAN, "v7"))
     assert "standard deviation of 10.0%" in text(posterior.table(BAYESIAN, "v7"))
     assert posterior.table(WHOLE, "v7") == ""
-    assert "chance that" not in text(tabs(WHOLE)).lower()
+    said = segments.sentence(picks.segments(WHOLE.looks[-1], "revenue", "v7"))
+    assert "chance" not in (text(tabs(WHOLE)) + said).lower()
 
 
 def test_text_from_data_cannot_become_markup() -> None:

@@ -51,6 +51,7 @@ def test_a_missing_lift_says_why() -> None:
     [
         ([], ""),
         (["within_margin"], "The guardrail is inside its agreed margin."),
+        (["unclear"], "The guardrail could still be beyond its agreed margin."),
         (["within_margin"] * 3, "All 3 guardrails are inside their agreed margin."),
         (["within_margin", "unclear"], "1 of 2 guardrails could still be beyond the agreed margin."),
         (["beyond_margin", "unclear"], "1 of 2 guardrails is beyond the agreed margin."),
