@@ -141,7 +141,8 @@ def _read(
 
     _, hold, waiting = circumstances(experiment, collected)
     # A group sequential bound depends on the analyses before it, and an early look is none of the last scan's.
-    last = decision.look == len(collected.looks) - 1 and experiment.inference != "group_sequential"
+    latest = decision.look == len(collected.looks) - 1
+    last = len(collected.looks) == 1 or (latest and experiment.inference != "group_sequential")
     metrics = tuple(dict.fromkeys(metric for other in others for metric in other.experiment.metrics))
     first = others[0].experiment
     try:

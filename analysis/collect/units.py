@@ -319,10 +319,14 @@ def _arms(
     here = np.bincount(arm[alone & (arm >= 0)], minlength=len(experiment.arms))
     for name, count in zip(experiment.arms, here, strict=True):
         if not count:
+            noun = experiment.randomised[:-1]
+            if name in found.names:
+                raise SourceError(
+                    f"{rows.label}: every {noun} of arm {name!r} is in another arm too, so that none can be counted; "
+                    f"check that column {experiment.cluster or experiment.unit!r} is what was randomised."
+                )
             hint = did_you_mean(name, found.names).replace("Known:", "Found:")
-            raise SourceError(
-                f"{rows.label}: no {experiment.randomised[:-1]} is in arm {name!r} of column {experiment.arm!r}.{hint}"
-            )
+            raise SourceError(f"{rows.label}: no {noun} is in arm {name!r} of column {experiment.arm!r}.{hint}")
     left_out = {name: int(units[k]) for k, name in enumerate(found.names) if listed[k] < 0 and units[k]}
     alike = {arm.strip().casefold(): arm for arm in experiment.arms}
     for name, count in left_out.items():

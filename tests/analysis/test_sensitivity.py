@@ -135,6 +135,19 @@ def test_a_failed_check_blocks_every_choice(tmp_path):
     assert "The call does not depend on these choices." in as_text(readout)
 
 
+def test_planned_looks_of_a_table_without_times_have_alternatives(tmp_path):
+    rows = "\n".join(f"{u},{'ab'[u % 2]},{u % 7},{u % 13}" for u in range(4_000))
+    table = a_table(
+        tmp_path,
+        f"unit,arm,x,y\n{rows}",
+        f'{Y}\ncovariates = ["x"]',
+        inference='"group_sequential"',
+        planned_units=4_000,
+    )
+    found = {each.name: each.relative for each in analysis.read(table, sensitivity=True).variations}
+    assert found["no covariates"].lower is not None
+
+
 def test_the_alternatives_of_clusters_are_clusters_too(tmp_path):
     plan = {"cluster": '"shop"', "inference": '"fixed"'}
     rows = "\n".join(f"{u},{'ab'[u % 80 % 2]},{u % 80},{u % 13}" for u in range(4_000))

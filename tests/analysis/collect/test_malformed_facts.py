@@ -70,7 +70,7 @@ LOGS: dict[str, tuple[str, str, str, str]] = {
     "a year too many": (EXPOSED, HAPPENED + "p,2206-03-01T11:00:00Z,1\n", SUM, r"last fact on 2206-03-01, .* days; .* is the limit"),
     "no events": (EXPOSED, "unit,time,v\n", SUM, r"events.csv: has no rows"),
     "no exposures": ("unit,arm,time\n", HAPPENED, SUM, r"exposures.csv: has no rows"),
-    "everybody in both arms": (EXPOSED + "p,b,2026-03-02\nq,a,2026-03-02\n", HAPPENED, SUM, r"no unit is in arm 'a'"),
+    "everybody in both arms": (EXPOSED + "p,b,2026-03-02\nq,a,2026-03-02\n", HAPPENED, SUM, r"every unit of arm 'a' is in another arm too"),
     "a fraction of a count": (EXPOSED, HAPPENED + "p,2026-03-01T12:00:00Z,0.5\n", SUM.replace("mean", "count") + 'aggregation = "sum"', r"a count must be a whole number"),
 }  # fmt: skip
 
