@@ -42,9 +42,9 @@ class Posterior:
         half = -special.ndtri(alpha / 2) * self.sd
         return self.mean - half, self.mean + half
 
-    def chance_to_beat_control(self, good: int, margin: float = 0.0) -> Array:
-        """Chance that the effect, in the good direction, is above -margin."""
-        return np.asarray(special.ndtr((good * self.mean + margin) / self.sd))
+    def chance_to_beat_control(self, good: int) -> Array:
+        """Chance that the effect is in the good direction."""
+        return np.asarray(special.ndtr(good * self.mean / self.sd))
 
     def loss_of_shipping(self, good: int) -> Array:
         """Expected loss of shipping the treatment, in the effect's unit: what it is worse by, 0 where it is better."""
