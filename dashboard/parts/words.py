@@ -265,7 +265,7 @@ def methods(readout: Readout) -> list[str]:
         lines.append(f"Planned for {design.planned_units:,} {units(design)}, fixed before the start.")
     for covariates in dict.fromkeys(effect.adjustment.covariates for effect in effects if effect.adjustment):
         lines.append(f"Adjusted for {listed(list(covariates))}, known before exposure.")
-    if design.segments and frequentist:
+    if design.segments:
         lines.append("Thin lines of segments are widened so that all segments of a metric hold together.")
     fieller = "; their intervals follow Fieller, so they agree with the p-value" if frequentist else ""
     lines.append(f"Lifts are relative to control{fieller}.")

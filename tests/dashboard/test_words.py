@@ -5,9 +5,10 @@ from typing import get_args
 
 import pytest
 
+from analysis.experiment import INFERENCES
 from analysis.readout import Call, Effect, Estimate, Reading, Verdict
-from dashboard.parts import picks, words
-from tests.dashboard import sample
+from dashboard.parts import picks, rules, words
+from tests.dashboard import rich, sample
 
 SHIP, FLAT, HARM, BROKEN, ARMS, SINGLE = map(sample.readout, sample.STORIES)
 
@@ -96,6 +97,14 @@ def test_a_check_that_nobody_foresaw_is_still_readable() -> None:
     check = replace(SHIP.looks[-1].checks[0], name="bot_share", p_value=None, value=0.12, limit=0.05)
     assert words.name_of(check, SHIP.design)[0] == "Bot share"
     assert words.check_numbers(check, SHIP.design) == ("0.12", "limit 0.05")
+
+
+def test_every_inference_is_in_words_and_a_posterior_is_not_promised_an_error_rate() -> None:
+    assert words.INFERENCES.keys() == rules.NAMES.keys() == rules.HOLDS.keys() == set(INFERENCES)
+    for readout, error_rate in ((SHIP, True), (rich.stopped(), True), (rich.bayesian(), False)):
+        said = " ".join(words.methods(readout))
+        assert words.INFERENCES[readout.design.inference] in said
+        assert ("wrong in at most" in said) == ("p-value" in said) == error_rate
 
 
 def test_forbidden_words_are_nowhere() -> None:
