@@ -14,6 +14,7 @@ from analysis.errors import ExperimentError
 from analysis.experiment import Experiment, load_experiment, parse_experiment
 from analysis.planning.pace import days_left
 from analysis.readout import Readout
+from analysis.schedule import longest_window
 from analysis.trust import Trust
 from dashboard.parts import picks
 from dashboard.parts.summary import Glance
@@ -60,11 +61,12 @@ def latest(experiment_id: str) -> Saved | None:
     return saved(experiment_id, looks[0].id) if looks else None
 
 
-def glances(ends: Mapping[str, date | None]) -> dict[str, Glance]:
-    """The newest readout in short of every experiment that has one; `ends` are their last days, where known."""
+def glances(stated: Mapping[str, Experiment]) -> dict[str, Glance]:
+    """The newest readout in short of every experiment that has one; `stated` are those whose file can be read."""
     here = workspace()
     newest = here.registry.latest_look_ids()
-    return {id: _glance(str(here.path), look, ends.get(id)) for id, look in newest.items()}
+    waits = {id: (each.end, longest_window(each)) for id, each in stated.items()}
+    return {id: _glance(str(here.path), look, *waits.get(id, (None, 0.0))) for id, look in newest.items()}
 
 
 def files() -> list[File]:
@@ -115,13 +117,13 @@ def _parse(path: str, experiment_id: str, look_id: int) -> Saved:
 
 
 @st.cache_resource(show_spinner=False, max_entries=10_000)
-def _glance(path: str, look_id: int, end: date | None) -> Glance:
+def _glance(path: str, look_id: int, end: date | None, window: float) -> Glance:
     """Small, so that a list of many experiments opens each of their readouts once only."""
     whole = Readout.from_json(_open(path).registry.look(look_id).readout or "")
     shown = picks.until_decided(whole)
     ends = tuple(look.without_segments() for look in shown.looks[:1] + shown.looks[1:][-1:])
     short = replace(shown, looks=ends, decision=replace(shown.decision, look=-1))
-    return Glance(short, crossings(whole), days_left(whole, end))
+    return Glance(short, crossings(whole), days_left(whole, end, window))
 
 
 @st.cache_resource(show_spinner=False, max_entries=10_000)

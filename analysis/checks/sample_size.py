@@ -41,10 +41,11 @@ def check(subject: Subject) -> list[Check | None]:
 
 
 def _carriers(metric: Metric, collected: Collected) -> Array:
-    """The units that carry a metric in the arm that has the fewest, shape (looks,)."""
+    """The units that carry a metric in the arm that has the fewest, shape (looks,); inf before any window has ended."""
     arms = collected.moments[:, 0]
     if metric.binary:
         mean = arms.select(metric.outcome.variables).mean
-        whole = mean[..., 1] if metric.outcome.denominator else 1.0
-        return np.asarray((np.minimum(mean[..., 0], whole - mean[..., 0]) * arms.n).min(axis=-1))
+        whole = mean[..., 1] if metric.outcome.denominator else np.ones(arms.n.shape)
+        few = (np.minimum(mean[..., 0], whole - mean[..., 0]) * arms.n).min(axis=-1)
+        return np.where(whole.any(axis=-1), few, np.inf)
     return np.asarray(effective_units(metric, arms, collected.nonnegative).min(axis=-1))

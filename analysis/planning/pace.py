@@ -1,4 +1,4 @@
-"""Pace: how long until the planned units are in, had they gone on to come as they did lately."""
+"""Pace: how long until the planned units are in and were there for long enough, if they come as they did lately."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ def units_left(readout: Readout) -> int | None:
     return None if planned is None else max(planned - _units(readout.looks[-1]), 0)
 
 
-def days_left(readout: Readout, end: date | None = None) -> int | None:
-    """Whole days until the planned units are in, at the pace of the last week of looks; None where none can be told.
+def days_left(readout: Readout, end: date | None = None, window: float = 0.0) -> int | None:
+    """Whole days until the planned units are in, and have been for `window` days; None where none can be told.
 
-    Nobody comes from `end` on (UTC); 0 where it has come.
+    Units go on to come at the pace of the last week of looks, and from `end` on (UTC) nobody does.
     """
     left, known = units_left(readout), [(day, look) for look in readout.looks if (day := _day(look)) is not None]
     if left is None or not known:
         return None
     now, last = known[-1]
+    ends = math.inf if end is None else float((end - date(1970, 1, 1)).days)
+    in_since = min([ends, *(day for day, look in known if _units(look) >= (readout.design.planned_units or 0))])
+    if in_since <= now:
+        return max(math.ceil(in_since + window - now), 0)
     before, first = next((day, look) for day, look in known if now - day <= LATELY)
     came = _units(last) - _units(first)
-    rest = math.inf if end is None else (end - date(1970, 1, 1)).days - now
-    if left == 0 or rest <= 0:
-        return 0
-    return math.ceil(min(left * (now - before) / came, rest)) if came > 0 else None
+    return math.ceil(min(left * (now - before) / came, ends - now) + window) if came > 0 else None
 
 
 def _units(look: Look) -> int:

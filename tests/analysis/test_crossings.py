@@ -101,6 +101,14 @@ def test_an_end_that_comes_first_ends_it():
     assert days_left(readout, date(2026, 3, 5)) == 0
 
 
+def test_windows_of_the_last_units_are_waited_for():
+    readout = with_units([100 * k for k in range(1, 12)], DAYS, 800)
+    assert [days_left(readout, window=window) for window in (0.0, 3.0, 7.0)] == [0, 0, 4]
+    assert days_left(readout, date(2026, 3, 6), 7.0) == 2
+    coming = with_units([100 * k for k in range(1, 12)], DAYS, 5000)
+    assert (days_left(coming, window=7.0), days_left(coming, date(2026, 3, 14), 7.0)) == (46, 10)
+
+
 def test_no_plan_or_no_pace_is_not_known():
     assert days_left(with_units([5, 9], DAYS[:2], None)) is None
     assert days_left(with_units([5, 5], DAYS[:2], 10)) is None

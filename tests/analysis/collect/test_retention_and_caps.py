@@ -89,6 +89,9 @@ def test_retention_is_the_share_of_those_whose_window_is_over_and_they_are_what_
     error = np.sqrt(sum(p * (1 - p) / 600 for p in wanted))
     assert effect.absolute.standard_error == pytest.approx(error, rel=1e-3)
     assert "control has 0 units" in str(readout.looks[0].effects[0].reason)
+    # Nobody had time to come back: that is no lack of units.
+    leaning = [check.reason for look in readout.looks for check in look.checks if check.name == "sample_size"]
+    assert not any("back" in reason for reason in leaning)
 
 
 @pytest.mark.parametrize("days", ["7", "[7]", "[14, 7]", "[-1, 7]", "[true, 7]"])
