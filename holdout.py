@@ -87,6 +87,8 @@ def plan(
         float | None, typer.Option(min=0.0001, max=10, help="The relative lift that would matter, 0.02 for 2 %.")
     ] = None,
     days: Annotated[int | None, typer.Option(min=1, max=366, help="How long units are to come.")] = None,
+    power: Annotated[float, typer.Option(min=0.5, max=0.99, help="The power to plan for.")] = 0.8,
+    traffic: Annotated[float, typer.Option(min=0.001, max=1, help="The share of those who come that takes part.")] = 1,
     json: Annotated[bool, typer.Option("--json", help="Print the whole plan as JSON.")] = False,
     workspace: Annotated[
         Path | None, typer.Option("--workspace", "-w", help="Needed only where the source is the lake.")
@@ -98,7 +100,9 @@ def plan(
 
     experiment = analysis.load_experiment(file)
     opened = _open(workspace) if workspace else _around(experiment)
-    result = analysis.plan(experiment, opened, effect=effect, days=days, progress=_progress)
+    result = analysis.plan(
+        experiment, opened, effect=effect, days=days, target=power, traffic=traffic, progress=_progress
+    )
     typer.echo(result.to_json(indent=2) if json else as_text(result))
 
 
@@ -376,7 +380,7 @@ def main() -> None:
 
     try:
         app(standalone_mode=True)
-    except (AnalysisError, StoreError) as error:
+    except (AnalysisError, StoreError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)
 

@@ -57,7 +57,7 @@ class Assignment:
             at: one aware datetime, or a datetime64 in UTC for each unit.
 
         Raises:
-            AssignmentError: if an id is neither a text nor a whole number, or `at` has no time zone.
+            AssignmentError: if an id is neither a text nor a whole number, or `at` has no time zone or is no time.
         """
         units = list(units)
         own = _positions(self.salt, units)
@@ -165,4 +165,6 @@ def _utc(at: Times) -> NDArray[np.datetime64]:
         if at.tzinfo is None:
             raise AssignmentError(f"the time {at} has no time zone. Write datetime(..., tzinfo=UTC).")
         return np.array(at.astimezone(UTC).replace(tzinfo=None), "datetime64[us]")
-    return at.astype("datetime64[us]")
+    if np.asarray(at).dtype.kind != "M":
+        raise AssignmentError("the times are not datetime64. Write np.array([...], 'datetime64[us]'), in UTC.")
+    return np.asarray(at).astype("datetime64[us]")

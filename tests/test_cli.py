@@ -49,9 +49,10 @@ def test_a_readout_needs_no_workspace_and_prints_words_or_json(trial):
 
 
 def test_a_plan_is_printed_in_words_or_json(trial):
-    words, data = holdout("plan", trial, "--effect", "0.1"), holdout("plan", trial, "--json", "--effect", "0.1")
+    words = holdout("plan", trial, "--effect", "0.1", "--power", "0.9", "--traffic", "0.5")
+    data = holdout("plan", trial, "--json", "--effect", "0.1")
     assert words.returncode == data.returncode == 0, words.stderr + data.stderr
-    assert "planned units detect with power 0.8" in words.stdout and "Reading the past" in words.stderr
+    assert "planned units detect with power 0.9" in words.stdout and "Reading the past" in words.stderr
     assert json.loads(data.stdout)["metrics"][0]["answers"][0]["inference"] == "fixed"
 
 

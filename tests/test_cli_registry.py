@@ -124,3 +124,5 @@ def test_a_report_of_any_look_is_one_file(shop: Path, holdout: Command, tmp_path
         assert f"Look {look}, saved" in file.read_text(encoding="utf-8")
     status, _, said = holdout("report", "slate", "--look", "1", "--out", str(file))
     assert status == 1 and "slate" in said
+    status, _, said = holdout("report", "slate", "--out", str(tmp_path / "none" / "report.html"))
+    assert (status, said.count("\n")) == (1, 1) and "No such file" in said

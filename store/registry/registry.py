@@ -335,5 +335,5 @@ def _known(session: Session, id: str, *, lock: bool = False) -> Experiment:
     row = session.get(Experiment, id, with_for_update=lock)
     if row is None:
         known = session.scalars(select(Experiment.id)).all()
-        raise RegistryError(f"experiment {id!r} is not registered.{did_you_mean(id, known)} Save the experiment first.")
+        raise RegistryError(f"experiment {id!r} is not registered.{did_you_mean(id, known)} Refresh its file first.")
     return row

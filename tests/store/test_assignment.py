@@ -137,6 +137,8 @@ def test_what_is_no_id_is_refused_and_not_hashed(unit: object) -> None:
 
 def test_a_number_and_its_text_are_the_same_unit_and_a_time_without_zone_is_refused() -> None:
     assert list(BADGE.arms(np.arange(50), START)) == list(BADGE.arms(map(str, range(50)), START))
+    with pytest.raises(AssignmentError, match="not datetime64"):
+        BADGE.arms(["u1"], [datetime(2026, 1, 5, tzinfo=UTC)])  # type: ignore[arg-type]
     with pytest.raises(AssignmentError, match="has no time zone"):
         BADGE.arm("u1", datetime(2026, 1, 5))
 
