@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,12 @@ class Moments:
         # The mean of the centred values corrects the rounding of `mean` itself (two-pass with correction).
         slip = centred.mean(axis=0) if len(values) else mean
         return cls(variables, n, mean + slip, centred.T @ centred - n * np.outer(slip, slip))
+
+    @classmethod
+    def stack(cls, parts: Sequence[Moments], *shape: int) -> Moments:
+        """Moments of one shape (...) as cells (*shape, ...), in order; one of `shape` may be -1."""
+        n, mean, cross = (np.stack([getattr(part, name) for part in parts]) for name in ("n", "mean", "cross"))
+        return cls(parts[0].variables, *(array.reshape(*shape, *array.shape[1:]) for array in (n, mean, cross)))
 
     def __add__(self, other: Moments) -> Moments:
         """Moments of the units of both; the two must be disjoint."""

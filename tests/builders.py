@@ -55,14 +55,7 @@ def moments_of(**columns: Any) -> Moments:
 def stack(cells: list[list[list[Moments]]]) -> Moments:
     """Moments over (looks, segments, arms) from nested lists."""
     flat = [arm for look in cells for segment in look for arm in segment]
-    shape = (len(cells), len(cells[0]), len(cells[0][0]))
-    p = len(flat[0].variables)
-    return Moments(
-        flat[0].variables,
-        np.array([m.n for m in flat], float).reshape(shape),
-        np.array([m.mean for m in flat]).reshape(*shape, p),
-        np.array([m.cross for m in flat]).reshape(*shape, p, p),
-    )
+    return Moments.stack(flat, len(cells), len(cells[0]), len(cells[0][0]))
 
 
 def quantiles_of(metric: Metric, arms: list[Any]) -> dict[str, QuantileCells]:

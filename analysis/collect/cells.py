@@ -53,13 +53,7 @@ def tally(
     groups = [dimensions] if np.prod([float(size) for _, size in dimensions]) <= JOINT else [[d] for d in dimensions]
     sheets = [_Sheet(course, arm, arms, group) for group in groups]
     looks = [_glue([sheet.moments(look) for sheet in sheets]) for look in replay(course, sheets)]
-    variables = tuple(course.values)
-    return Moments(
-        variables,
-        np.stack([m.n for m in looks]),
-        np.stack([m.mean for m in looks]),
-        np.stack([m.cross for m in looks]),
-    )
+    return Moments.stack(looks, len(looks))
 
 
 def _glue(parts: list[Moments]) -> Moments:

@@ -33,15 +33,8 @@ def tally_clusters(course: Course, units: Units, arms: int) -> Moments:
             order = np.argsort(cell, kind="stable")
             parts = np.split(sums[here[order]], np.searchsorted(cell[order], np.arange(1, size * arms)))
             levels += [moments_of_sums(part, variables) for part in parts]
-        looks.append(levels)
-    flat, p = [moments for levels in looks for moments in levels], len(variables)
-    shape = (len(looks), -1, arms)
-    return Moments(
-        variables,
-        np.array([m.n for m in flat]).reshape(shape),
-        np.array([m.mean for m in flat]).reshape(*shape, p),
-        np.array([m.cross for m in flat]).reshape(*shape, p, p),
-    )
+        looks.append(Moments.stack(levels, -1, arms))
+    return Moments.stack(looks, len(looks))
 
 
 def moments_of_sums(sums: Array, variables: tuple[Variable, ...]) -> Moments:

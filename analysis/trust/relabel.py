@@ -141,15 +141,9 @@ def relabelled_clusters(course: Course, clusters: Labels, codes: Codes, arms: in
     for sums in running_sums(course, clusters):
         here = np.flatnonzero(sums[:, variables.index(SIZE)])
         inside, drawn = sums[here], codes[here]
-        looks.append([moments_of_sums(inside[one == a], variables) for a in range(arms) for one in drawn.T])
-    flat, p = [moments for look in looks for moments in look], len(variables)
-    shape = (len(looks), 1, arms, codes.shape[1])
-    return Moments(
-        variables,
-        np.array([m.n for m in flat]).reshape(shape),
-        np.array([m.mean for m in flat]).reshape(*shape, p),
-        np.array([m.cross for m in flat]).reshape(*shape, p, p),
-    )
+        cells = [moments_of_sums(inside[one == a], variables) for a in range(arms) for one in drawn.T]
+        looks.append(Moments.stack(cells, 1, arms, codes.shape[1]))
+    return Moments.stack(looks, len(looks))
 
 
 def _shift(course: Course, variable: Variable) -> float:
