@@ -49,7 +49,7 @@ def _check(check: Check, design: Design) -> str:
     return (
         f'<li class="{check.verdict}"><div class="who"><b>{html.text(name)}</b>'
         f"{html.marked(words.CHECKS[check.verdict])}<small>{measured}</small></div>"
-        f'<div class="what"><p>{html.text(words.sentence_case(check.reason))}.</p>{todo}'
+        f'<div class="what"><p>{html.text(words.reason_of(check, design))}.</p>{todo}'
         f"<small>{html.text(question)}</small></div></li>"
     )
 

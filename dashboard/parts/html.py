@@ -63,9 +63,10 @@ def bullets(items: list[str]) -> str:
     return f"<ul>{''.join(f'<li>{text(item)}</li>' for item in items)}</ul>" if items else ""
 
 
-def note(label: str, body: str) -> str:
-    """A question mark that opens an explanation without a rerun."""
+def note(label: str, body: str, doc: str = "") -> str:
+    """A question mark that opens an explanation without a rerun; `doc` is the page of the methods that has more."""
+    more = f' <a href="definitions?doc={text(doc)}">How it is done</a>' if doc else ""
     return (
         f'<details class="note"><summary aria-label="{text(f"What is this: {label}")}">?</summary>'
-        f"<div>{text(body)}</div></details>"
+        f"<div>{text(body)}{more}</div></details>"
     )

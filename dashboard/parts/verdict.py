@@ -114,7 +114,10 @@ def _next(readout: Readout, arm: str) -> str:
     for check in picks.checks(look):
         if check.verdict == "warn":
             items.append(f"{words.name_of(check, readout.design)[0]}: {check.reason}.")
-    body = html.bullets(items) or "<p>No check and no guardrail stands against it.</p>"
+    body = (
+        html.bullets([words.named(item, readout.design) for item in items])
+        or "<p>No check and no guardrail stands against it.</p>"
+    )
     rule = f'<p class="rule">Rule: {html.text(readout.decision.rule)}</p>' if readout.decision.rule else ""
     return f"<h3>{NEXT.get(decision.verdict, 'What to weigh')}</h3>{body}{rule}"
 
@@ -138,7 +141,9 @@ def _reason(readout: Readout, check: Check) -> str:
     design, units = readout.design, readout.looks[-1].units
     if not _of_split(check):
         name = words.name_of(check, design)[0]
-        return html.bold(f"{name}: {check.reason}. The lifts below may be wrong by any amount.", name)
+        return html.bold(
+            f"{name}: {words.named(check.reason, design)}. The lifts below may be wrong by any amount.", name
+        )
     planned = words.split(list(design.shares.values()))
     arrived = words.split([units.get(arm, 0) for arm in design.shares])
     tested = f" ({numbers.p_value(check.p_value)}, limit {check.limit:g})" if check.p_value is not None else ""

@@ -91,6 +91,16 @@ def name_of(check: Check, design: Design) -> tuple[str, str]:
     return name.format(units=noun), sentence_case(question.format(units=noun))
 
 
+def reason_of(check: Check, design: Design) -> str:
+    """What a check found, as a sentence without its end; clusters have the name that they have on the page."""
+    return sentence_case(named(check.reason, design))
+
+
+def named(sentence: str, design: Design) -> str:
+    """A sentence of the analysis, in which clusters get the name that they have on the page."""
+    return re.sub(r"\bclusters\b", units(design), sentence)
+
+
 def units(design: Design) -> str:
     """What is randomised, in the plural: "customer_id" gives "customers"."""
     return _plural(unit(design))

@@ -65,7 +65,7 @@ def report(
 def _top(readout: Readout, look_id: int, decisions: Sequence[DecisionRecord], trust: Trust | None) -> str:
     arm = picks.lead_arm(readout)
     card = verdict.card(readout, arm) + badge(trust, picks.primary(readout).id, arm)
-    strip = health.strip(readout.looks[-1], readout.design)
+    strip = health.strip(readout.looks[-1], readout.design, linked=False)
     return verdict.summary_line(readout) + card + history.decided(decisions, look_id) + strip
 
 

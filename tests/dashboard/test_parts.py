@@ -105,8 +105,11 @@ def test_the_card_names_the_threats_and_what_is_late() -> None:
 
 
 def test_failures_come_first_in_the_strip() -> None:
-    cells = parsed(health.strip(SAMPLES["ios-home"].looks[-1], SAMPLES["ios-home"].design)).findall(".//li")
+    look, design = SAMPLES["ios-home"].looks[-1], SAMPLES["ios-home"].design
+    cells = parsed(health.strip(look, design)).findall(".//li")
     assert cells[0].get("class") == "fail"
+    assert len(parsed(health.strip(look, design)).findall(".//a")) == len(cells)
+    assert "<a" not in health.strip(look, design, linked=False)
 
 
 def test_a_null_shows_its_reason_and_no_bar() -> None:

@@ -114,3 +114,8 @@ def test_forbidden_words_are_nowhere() -> None:
     text = "\n".join(file.read_text("utf-8") for file in pages.rglob("*.py")) + (pages / "definitions.toml").read_text()
     for phrase in ("not significant", "no effect was", "uplift", "SRM", "stat sig", "95 % chance"):
         assert phrase not in text, phrase
+
+
+def test_clusters_have_one_name_on_a_page() -> None:
+    design = replace(SHIP.design, unit="community", metrics=())
+    assert words.named("90 of 900 planned clusters are in.", design) == "90 of 900 planned communities are in."
