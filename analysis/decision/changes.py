@@ -19,15 +19,19 @@ def what_would_change(experiment: Experiment, look: Look, arm: str, call: Call) 
     said = []
     for metric in experiment.metrics:
         effect = effects[metric.id]
-        shown = effect.family.relative if effect.family else effect.relative
+        family = effect.family
+        shown = family.relative if family else effect.relative
         if metric.role == "secondary" or shown.lower is None or shown.upper is None or shown.estimate is None:
             continue
         line = -metric.margin if metric.role == "guardrail" and metric.margin is not None else 0.0
-        said.append(_distance(metric, effect, shown, line, shipping=call == "ship"))
+        among = f" among {family.size} comparisons" if family and family.size > 1 else ""
+        said.append(_distance(metric, effect, shown, line, f"the interval{among}", shipping=call == "ship"))
     return tuple(sentence for sentence in said if sentence)
 
 
-def _distance(metric: Metric, effect: Effect, shown: Estimate, line: float, *, shipping: bool) -> str | None:
+def _distance(
+    metric: Metric, effect: Effect, shown: Estimate, line: float, interval: str, *, shipping: bool
+) -> str | None:
     """Where the end that matters is, against the line that it must keep to, in the direction that is good."""
     good = 1 if metric.direction == "increase" else -1
     ends = sorted((good * (shown.lower or 0.0), good * (shown.upper or 0.0)))
@@ -36,12 +40,10 @@ def _distance(metric: Metric, effect: Effect, shown: Estimate, line: float, *, s
     end = percent(good * ends[0])
     # An end at the line itself is open: it comes from a family in which the claim is made.
     if ends[0] >= line:
-        return (
-            f"{metric.name}: it would not ship if the interval reached {what}; it ends at {end}." if shipping else None
-        )
+        return f"{metric.name}: it would not ship if {interval} reached {what}; it ends at {end}." if shipping else None
     if ends[1] < line:
-        return f"{metric.name}: the whole interval, up to {percent(good * ends[1])}, is on the bad side of {what}."
-    needed = f"{metric.name}: the interval, now from {end}, must clear {what}"
+        return f"{metric.name}: {interval}, up to {percent(good * ends[1])}, is wholly on the bad side of {what}."
+    needed = f"{metric.name}: {interval}, now from {end}, must clear {what}"
     if estimate <= line:
         return f"{needed}; the estimate of {percent(good * estimate)} would have to turn."
     times = ((estimate - ends[0]) / (estimate - line)) ** 2

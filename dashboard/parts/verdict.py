@@ -127,12 +127,13 @@ def _blocked(readout: Readout, decision: ArmDecision) -> str:
     failed = [check for check in picks.checks(readout.looks[-1]) if check.verdict == "fail"]
     split = any(_of_split(check) for check in failed)
     reasons = "".join(f'<p class="say">{_reason(readout, check)}</p>' for check in failed)
+    mend = "".join(f'<p class="rule">{html.text(said)}</p>' for said in decision.changes)
     word = words.CALLS["blocked"]
     return (
         f'<section class="card stopped" aria-labelledby="verdict"><div class="main">'
         f'<h2 id="verdict">{html.icon(word.icon)}{html.text(word.text)}</h2>'
         f"{reasons or html.bullets(list(decision.reasons))}{_slices(readout) if split else ''}"
-        f"{''.join(map(html.line, decision.changes))}</div>"
+        f"{mend}</div>"
         f"{_arrived(readout) if split else ''}</section>"
     )
 

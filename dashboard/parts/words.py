@@ -9,6 +9,7 @@ from analysis.readout import Call, Check, Design, Effect, Look, MetricPlan, Read
 from dashboard.parts import numbers
 
 PER = re.compile(r"\bper (customer|visitor|user|player|buyer|member|household|session|person)\b")
+TIME = re.compile(r"\b\d{4}-\d\d-\d\dT[\d:.]+Z")
 Tone = Literal["good", "bad", "open"]
 
 
@@ -97,8 +98,8 @@ def reason_of(check: Check, design: Design) -> str:
 
 
 def named(sentence: str, design: Design) -> str:
-    """A sentence of the analysis, in which clusters get the name that they have on the page."""
-    return re.sub(r"\bclusters\b", units(design), sentence)
+    """A sentence of the analysis, in which clusters and times are called what they are on the page."""
+    return TIME.sub(lambda time: numbers.minute(time[0]), re.sub(r"\bclusters\b", units(design), sentence))
 
 
 def units(design: Design) -> str:

@@ -116,6 +116,10 @@ def test_forbidden_words_are_nowhere() -> None:
         assert phrase not in text, phrase
 
 
-def test_clusters_have_one_name_on_a_page() -> None:
+def test_clusters_and_times_have_one_name_on_a_page() -> None:
     design = replace(SHIP.design, unit="community", metrics=())
     assert words.named("90 of 900 planned clusters are in.", design) == "90 of 900 planned communities are in."
+    assert (
+        words.named("the look of 2026-11-09T00:00:00Z, the first", design)
+        == "the look of 9 Nov 2026, 00:00 UTC, the first"
+    )
