@@ -7,7 +7,7 @@ import logging
 import os
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from streamlit.runtime.pages_manager import PagesManager
 
 from dashboard import static_files
 from dashboard.parts.palette import options
+from store import StoreError
 
 SCRIPT = Path(__file__).with_name("app.py")
 WORKSPACE = "HOLDOUT_WORKSPACE"
@@ -102,9 +103,18 @@ async def warm(app: Any) -> AsyncIterator[None]:
         importlib.import_module(module)
     gc.collect()
     gc.freeze()
-    compressing = asyncio.get_running_loop().run_in_executor(None, static_files.warm)
+    loop = asyncio.get_running_loop()
+    meanwhile = [loop.run_in_executor(None, work) for work in (static_files.warm, _open_latest_looks)]
     yield
-    await compressing
+    await asyncio.gather(*meanwhile)
+
+
+def _open_latest_looks() -> None:
+    """The list of experiments shows all of them: the first visitor should not wait until they are read."""
+    from dashboard import source
+
+    with suppress(StoreError):
+        source.glances()
 
 
 async def health(request: Request) -> JSONResponse:

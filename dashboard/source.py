@@ -2,7 +2,6 @@
 
 import os
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -61,11 +60,12 @@ def latest(experiment_id: str) -> Saved | None:
     return saved(experiment_id, looks[0].id) if looks else None
 
 
-def glances(stated: Mapping[str, Experiment]) -> dict[str, Glance]:
-    """The newest readout in short of every experiment that has one; `stated` are those whose file can be read."""
+def glances() -> dict[str, Glance]:
+    """The newest readout in short of every experiment that has one."""
     here = workspace()
     newest = here.registry.latest_look_ids()
-    waits = {id: (each.end, longest_window(each)) for id, each in stated.items()}
+    read = [file.experiment for file in files() if file.experiment]
+    waits = {each.id: (each.end, longest_window(each)) for each in read}
     return {id: _glance(str(here.path), look, *waits.get(id, (None, 0.0))) for id, look in newest.items()}
 
 

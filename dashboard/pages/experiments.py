@@ -61,7 +61,7 @@ def _rows() -> list[Row]:
     """Every registered experiment, and those whose file nobody has refreshed yet."""
     standing = {made.experiment_id: made for made in reversed(source.workspace().registry.decisions())}
     stated = {file.experiment.id: (file.experiment, file.path.stem) for file in source.files() if file.experiment}
-    seen, registered = source.glances({id: each for id, (each, _) in stated.items()}), source.experiments()
+    seen, registered = source.glances(), source.experiments()
     rows = [Row(each.id, each.name, each.owner, seen.get(each.id), standing.get(each.id)) for each in registered]
     known = {row.id for row in rows}
     new = [(each, stem) for each, stem in stated.values() if each.id not in known]

@@ -84,3 +84,15 @@ def test_what_is_parsed_leaves_out_only_the_segments_of_earlier_looks_and_the_do
     assert saved.readout.decision == whole.decision
     assert [len(look.effects) for look in saved.readout.looks] == [2, 2, 2, 8]
     assert source.whole(saved.look_id) == whole
+
+
+def test_a_folder_that_is_no_workspace_does_not_keep_the_server_from_starting(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(serve.WORKSPACE, str(tmp_path))
+
+    async def started() -> None:
+        async with serve.warm(None):
+            pass
+
+    asyncio.run(started())
