@@ -24,6 +24,24 @@ def tables(readout: Readout, decisions: Sequence[DecisionRecord]) -> dict[str, R
             for e in look.effects
             for other in e.alternatives
         ],
+        "posteriors": [
+            {"look": look.time, "metric": e.metric, "arm": e.arm, **asdict(e.posterior)}
+            for look in looks
+            for e in look.effects
+            if e.posterior and readout.design.inference == "bayesian"
+        ],
+        "stopped": [
+            {
+                "look": look.time,
+                "metric": e.metric,
+                "arm": e.arm,
+                **_ends("lift", e.stopped.relative),
+                "p_value": e.stopped.p_value,
+            }
+            for look in looks
+            for e in look.effects
+            if e.stopped
+        ],
         "segments": [row for look in looks for row in _segments(look)],
         "checks": [
             {
@@ -39,7 +57,15 @@ def tables(readout: Readout, decisions: Sequence[DecisionRecord]) -> dict[str, R
             for check in look.checks
         ],
         "splits": [
-            {"look": look.time, "segment": _name(split.segment), "arm": arm, "units": units, "p_value": split.p_value}
+            {
+                "look": look.time,
+                "segment": _name(split.segment),
+                "arm": arm,
+                "units": units,
+                "p_value": split.p_value,
+                "sequential_p_value": split.sequential,
+                "since": split.since,
+            }
             for look in looks
             for split in look.splits
             for arm, units in split.units.items()
@@ -102,6 +128,11 @@ def tables(readout: Readout, decisions: Sequence[DecisionRecord]) -> dict[str, R
                 "superseded_by": made.superseded_by,
             }
             for made in decisions
+        ],
+        "outcomes": [
+            {**asdict(seen), "recorded_at": seen.recorded_at.isoformat()}
+            for made in decisions
+            for seen in made.outcomes
         ],
     }
 

@@ -117,13 +117,22 @@ def test_tables_hold_every_number_of_every_look() -> None:
     )
 
 
+def test_the_tables_of_a_rule_are_there_where_it_is_the_rule() -> None:
+    bayesian, stopped = rich.bayesian(), rich.stopped()
+    beliefs = [effect.posterior for look in bayesian.looks for effect in look.effects if effect.posterior]
+    assert [row["chance"] for row in tables(bayesian, [])["posteriors"]] == [each.chance for each in beliefs] != []
+    assert tables(WHOLE, [])["posteriors"] == [] != tables(stopped, [])["stopped"]
+
+
 def test_the_archive_opens_and_no_cell_is_a_formula() -> None:
-    made = decision(reason='=HYPERLINK("x")', decided_by='@Ann, \n"B"')
+    seen = OutcomeRecord(1, 1, "Held", None, 0.02, "Ann", AT)
+    made = decision(reason='=HYPERLINK("x")', decided_by='@Ann, \n"B"', outcomes=(seen,))
     with zipfile.ZipFile(io.BytesIO(zipped(WHOLE, [made]))) as archive:
         files = {name: archive.read(name).decode() for name in archive.namelist()}
     assert set(files) == {f"{name}.csv" for name, rows in tables(WHOLE, [made]).items() if rows}
     (row,) = csv.DictReader(io.StringIO(files["decisions.csv"], newline=""))
     assert row["reason"] == '\'=HYPERLINK("x")' and row["decided_by"] == '\'@Ann, \n"B"'
+    assert "1,1,Held,,0.02,Ann," in files["outcomes.csv"]
     lifts = [float(row["lift"]) for row in csv.DictReader(io.StringIO(files["effects.csv"]))]
     assert min(lifts) < 0 and "'" not in files["effects.csv"]
 
