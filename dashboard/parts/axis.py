@@ -83,8 +83,12 @@ def _ends(estimates: Iterable[Estimate | None]) -> list[float]:
 
 
 def ticks(axis: Axis) -> str:
-    """The axis' labels for a table head."""
-    spans = "".join(f'<span style="left:{axis.at(tick)}%">{axis.label(tick)}</span>' for tick in axis.ticks)
+    """The axis' labels for a table head; where they are many, a narrow page leaves out every second one."""
+    odd = ' class="odd"' if len(axis.ticks) > 6 else ""
+    spans = "".join(
+        f'<span{odd if round(tick / axis.step) % 2 else ""} style="left:{axis.at(tick)}%">{axis.label(tick)}</span>'
+        for tick in axis.ticks
+    )
     return f'<div class="axis" aria-hidden="true">{spans}</div>'
 
 

@@ -97,10 +97,11 @@ def _course(readout: Readout, metric: str, arm: str) -> str:
     points, plan = picks.history(readout, metric, arm), picks.plans(readout)[metric]
     if len(points) < 2 or all(effect.relative.lower is None for _, effect in points):
         return ""
-    said = [rules.price(points, points[-1][1].interval.kind), rules.stopped(points[-1][1], readout.looks)]
+    kind = points[-1][1].interval.kind
+    said = [rules.price(points, kind), rules.stopped(points[-1][1], readout.looks)]
     blocked = readout.decision.verdict == "blocked"
     return (
-        course.drawing(points, looks.alt(points, plan), blocked=blocked)
+        course.drawing(rules.under(points, kind, plan), looks.alt(points, plan), blocked=blocked)
         + f'<p class="legend">{html.text(" ".join(filter(None, said)))}</p>'
         + rules.comparison(points, plan)
     )
