@@ -43,7 +43,7 @@ def decided(records: Sequence[DecisionRecord], look_id: int) -> str:
     return (
         f'<p class="decided">{html.marked(word(standing.verdict))} <b>decided</b> by '
         f"{html.text(standing.decided_by)} on {numbers.day(standing.decided_at)}, on {on}: "
-        f"“{html.text(standing.reason)}”{override}{replaces}</p>"
+        f"{html.text(_quoted(standing))}{override}{replaces}</p>"
     )
 
 
@@ -74,7 +74,7 @@ def decision(made: DecisionRecord) -> str:
     """Why it was made, by whom, what its look advised, and what became of it."""
     advised = _advice(made.recommended).text
     said = [
-        f"{html.text(made.decided_by)}: “{html.text(made.reason)}” On look {made.look_id}, which said “{advised}”.",
+        f"{html.text(made.decided_by)}: {html.text(_quoted(made))} On look {made.look_id}, which said “{advised}”.",
         "A failed health check was overridden." if made.override else "",
         f"Superseded by decision {made.superseded_by}." if made.superseded_by else "",
     ]
@@ -110,3 +110,8 @@ def entry(when: str, what: str, more: str) -> str:
 def ledger(items: list[str]) -> str:
     """Entries as a list."""
     return f'<ul class="ledger">{"".join(items)}</ul>'
+
+
+def _quoted(made: DecisionRecord) -> str:
+    """The reason as a sentence, which people often leave without its end."""
+    return f"“{made.reason}”" + ("" if made.reason.endswith((".", "!", "?")) else ".")

@@ -20,7 +20,8 @@ def in_words(plan: MetricPlan, unit: str) -> str:
     better = "higher" if plan.direction == "increase" else "lower"
     guard = f", within a margin of {numbers.percent(plan.margin)}" if plan.margin else ""
     adjusted = f"; adjusted for {words.listed(list(plan.covariates))}" if plan.covariates else ""
-    return f"{plan.role.capitalize()} metric, a {plan.kind} per {unit}; {better} is better{guard}{adjusted}."
+    per = f" per {unit}" if plan.kind in ("mean", "count") else ""
+    return f"{plan.role.capitalize()} metric, a {plan.kind}{per}; {better} is better{guard}{adjusted}."
 
 
 def entry(name: str, said: str, text: str, users: list[str]) -> str:

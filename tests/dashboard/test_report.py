@@ -92,7 +92,7 @@ def test_a_report_says_what_the_page_says() -> None:
         checkup.checks(WHOLE),
     ):
         assert part in html
-    for said in ("Ann", "It wins", "The effect differs by device", "times as wide as an interval"):
+    for said in ("Ann", "“It wins”. On look", "The effect differs by device", "times as wide as an interval"):
         assert said in html
     assert "prefers-color-scheme:dark" in html and palette("dark").background in html
 
