@@ -170,12 +170,6 @@ def _design(plan: Reader, file: Path, source: Source, metrics: tuple[Metric, ...
     planned = plan.take("planned_units", int, "a whole number of units", None)
     if planned is not None and planned < 2:
         raise plan.error("planned_units", f"found {planned}, expected a whole number of units of 2 or more.")
-    if inference in PLANNED and planned is None:
-        raise plan.error(
-            "planned_units",
-            f"is missing; {PLANNED[inference]} the number of units planned before the start. "
-            'Write planned_units = 40000, or inference = "fixed".',
-        )
     if inference != "group_sequential" and methods.group_sequential is not None:
         raise plan.error("inference", f"is {inference!r}, but there is a table [group_sequential]; leave one out.")
     cluster = plan.text("cluster", '"the column that was randomised"', None)
@@ -205,6 +199,12 @@ def _design(plan: Reader, file: Path, source: Source, metrics: tuple[Metric, ...
         end=_end(plan),
     )
     plan.done()
+    if inference in PLANNED and planned is None:
+        raise plan.error(
+            "planned_units",
+            f"is missing; {PLANNED[inference]} the number of units planned before the start. "
+            'Write planned_units = 40000, or inference = "fixed".',
+        )
     for column in experiment.segments:
         if column in (experiment.unit, experiment.arm):
             raise plan.error("segments", f"{column!r} is the unit or arm column; name a column known before exposure.")

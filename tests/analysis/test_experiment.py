@@ -89,6 +89,10 @@ BROKEN = {
         ["inference", "Did you mean 'confidence_sequence'"],
     ),
     "a sequence without a plan": (VALID.replace("planned_units = 42000", ""), ["planned_units: is missing", "tuned"]),
+    "a plan misspelt": (
+        VALID.replace("planned_units", "planed_units"),
+        ["planed_units: is not a key", "'planned_units'?"],
+    ),
     "planned units of nothing": (VALID.replace("42000", "0"), ["planned_units", "found 0"]),
     "planned units with a fraction": (VALID.replace("42000", "42000.5"), ["planned_units", "42000.5"]),
     "an unknown kind": (
