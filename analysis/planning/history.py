@@ -183,8 +183,8 @@ def _window(experiment: Experiment, events: Rows, clock: str) -> Window:
     start = past.start or end - timedelta(days)
     if days < 1 or start < _day(first) or start + timedelta(days) > end:
         raise SourceError(
-            f"{events.label}: whole days of events are from {_day(first)} up to {end}, and the plan asks for {days} "
-            f"days from {start}; change start or days in [plan], or import more events."
+            f"{events.label}: whole days of events are from {_day(first)} up to {end}, and the plan asks for "
+            f"{past.days or 'the'} days from {start}; change start or days in [plan], or import more events."
         )
     return Window(start, start + timedelta(days))
 

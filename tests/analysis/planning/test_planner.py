@@ -166,6 +166,7 @@ def test_the_window_is_whole_days_of_traffic_that_would_be_exposed(tmp_path):
     ("table", "message"),
     [
         ("start = 2026-02-27", "from 2026-03-02 up to 2026-03-09.*change start or days"),
+        ("start = 2030-02-27", "the plan asks for the days from 2030-02-27"),
         ("days = 30", "asks for 30 days"),
         ('traffic = { kind = "gift" }', "no event with kind = gift from 2026-03-02"),
         ('traffic = { sort = "gift" }', "has no column 'sort'"),
