@@ -6,7 +6,7 @@ import numpy as np
 
 from analysis.collected import Collected
 from analysis.effects import unadjusted_contrast
-from analysis.estimates import number
+from analysis.inference.estimates import number
 from analysis.metrics import Metric
 from analysis.metrics.metric import Array
 from analysis.moments import Moments

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from analysis.intervals import PEEKING
+from analysis.inference.intervals import PEEKING
 from analysis.readout import Effect, Estimate, Readout
 
 

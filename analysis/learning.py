@@ -10,10 +10,10 @@ from scipy import special
 
 from analysis.collected import OLD, WINDOW, Collected
 from analysis.effects import unadjusted_contrast
-from analysis.estimates import Estimates, number
 from analysis.experiment import Experiment
+from analysis.inference.estimates import Estimates, number
+from analysis.inference.rules import FIXED
 from analysis.readout import Estimate, Learning
-from analysis.rules import FIXED
 
 if TYPE_CHECKING:
     from analysis.metrics import Metric

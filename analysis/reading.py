@@ -14,8 +14,10 @@ from analysis.clustering import clustering
 from analysis.collected import Collected
 from analysis.decision.decide import decide
 from analysis.effects import Contrast
-from analysis.estimates import Cell, number
 from analysis.experiment import Experiment
+from analysis.inference.estimates import Cell, number
+from analysis.inference.rules import Rules
+from analysis.inference.series import Series
 from analysis.learning import learning
 from analysis.metrics import Metric
 from analysis.metrics.metric import Array
@@ -34,8 +36,6 @@ from analysis.readout import (
     MetricPlan,
     Readout,
 )
-from analysis.rules import Rules
-from analysis.series import Series
 
 if TYPE_CHECKING:
     from store import Workspace

@@ -11,9 +11,9 @@ import streamlit as st
 from analysis.crossings import crossings
 from analysis.errors import ExperimentError
 from analysis.experiment import Experiment, load_experiment, parse_experiment
+from analysis.inference.schedule import longest_window
 from analysis.planning.pace import days_left
 from analysis.readout import Readout
-from analysis.schedule import longest_window
 from analysis.trust import Trust
 from dashboard.parts import picks
 from dashboard.parts.summary import Glance

@@ -6,7 +6,7 @@ import numpy as np
 
 from analysis.checks.subject import Subject
 from analysis.collected import Collected
-from analysis.estimates import effective_units
+from analysis.inference.estimates import effective_units
 from analysis.metrics import Metric
 from analysis.metrics.metric import Array
 from analysis.readout import Check, Verdict

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy import special
 
 from analysis.collected import Collected
-from analysis.estimates import number
 from analysis.experiment import Experiment
+from analysis.inference.estimates import number
 from analysis.readout import Split
 from analysis.sample_ratio import fixed_p_value, sequential_p_value
 

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from analysis.checks.splits import Splits
 from analysis.collected import Collected
 from analysis.experiment import Experiment
+from analysis.inference.rules import Rules
 from analysis.metrics.metric import Array
 from analysis.readout import Check, Effect
 from analysis.readout.network import Network
-from analysis.rules import Rules
 
 
 @dataclass(frozen=True, slots=True)

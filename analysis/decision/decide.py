@@ -19,10 +19,10 @@ import numpy as np
 from analysis.collected import Collected
 from analysis.decision.changes import MEND, what_would_change
 from analysis.experiment import Experiment
+from analysis.inference.rules import DAILY
+from analysis.inference.schedule import all_in, by_days, enrolled, longest_window, spending_time
 from analysis.metrics import Metric
 from analysis.readout import ArmDecision, Call, Decision, Effect, Look, Reading
-from analysis.rules import DAILY
-from analysis.schedule import all_in, by_days, enrolled, longest_window, spending_time
 from analysis.words import percent
 
 # Where the windows of most units are still open, an early order is easily taken for one more order.

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.estimates import Estimates, number
+from analysis.inference.estimates import Estimates, number
+from analysis.inference.series import Series
 from analysis.metrics.metric import Array
 from analysis.multiplicity.corrections import DirectionalHolm, benjamini_hochberg, directional_holm, fcr_alpha
 from analysis.readout import Estimate, Family
-from analysis.series import Series
 
 
 def families(series: list[Series]) -> dict[int, list[Family]]:

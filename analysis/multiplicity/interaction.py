@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from analysis.intervals import FixedHorizon, IntervalRule
+from analysis.inference.intervals import FixedHorizon, IntervalRule
 from analysis.metrics.metric import Array
 
 

@@ -9,13 +9,13 @@ import numpy as np
 from analysis.collected import Collected
 from analysis.effects import Contrast
 from analysis.errors import AnalysisError
-from analysis.estimates import Estimates, number
-from analysis.intervals import ConfidenceSequence, FixedHorizon
+from analysis.inference.estimates import Estimates, number
+from analysis.inference.intervals import ConfidenceSequence, FixedHorizon
+from analysis.inference.series import Series
 from analysis.metrics.metric import Array
 from analysis.multiplicity.corrections import holm, selected_alpha
 from analysis.multiplicity.interaction import interaction_p_value
 from analysis.readout import Effect, Estimate, Interaction, Readout, Segment
-from analysis.series import Series
 
 
 def interactions(collected: Collected, series: list[Series]) -> list[tuple[Interaction, ...]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from analysis.collected import Collected
-from analysis.estimates import Cell, Estimates, number
 from analysis.experiment import Experiment
+from analysis.inference.estimates import Cell, Estimates, number
+from analysis.inference.rules import Rules
 from analysis.metrics import Metric
 from analysis.metrics.metric import Array
 from analysis.network.effects import NetworkContrasts, network_contrasts
@@ -14,7 +15,6 @@ from analysis.network.exposure import map_exposure
 from analysis.network.graph import Neighbours
 from analysis.readout.figures import Arms
 from analysis.readout.network import Network, NetworkContrast, NetworkEffect
-from analysis.rules import Rules
 
 THRESHOLD = 0.5
 

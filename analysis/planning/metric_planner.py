@@ -9,14 +9,14 @@ import numpy as np
 
 from analysis.checks import ENOUGH_EVENTS, ENOUGH_UNITS
 from analysis.contrasts import contrast_of
-from analysis.estimates import number
+from analysis.inference.estimates import number
+from analysis.inference.schedule import gives_on
+from analysis.inference.series import adjusted_contrast
 from analysis.metrics import Metric
 from analysis.planning import power
 from analysis.planning.history import capped, skewness
 from analysis.planning.result import Answer, Forecast, Reach
 from analysis.reading import metric_plan
-from analysis.schedule import gives_on
-from analysis.series import adjusted_contrast
 
 if TYPE_CHECKING:
     from analysis.planning.planner import Planner

@@ -13,14 +13,14 @@ from scipy import special
 
 from analysis.experiment import INFERENCES, Experiment
 from analysis.group_sequential import Spending
+from analysis.inference.rules import DAILY
+from analysis.inference.schedule import longest_window, unit_days
 from analysis.metrics.metric import Array
 from analysis.planning import power
 from analysis.planning.history import Past, read_past
 from analysis.planning.metric_planner import MetricPlanner
 from analysis.planning.overlap import overlaps, running_experiments
 from analysis.planning.result import Overlap, Plan, Price, Traffic
-from analysis.rules import DAILY
-from analysis.schedule import longest_window, unit_days
 
 if TYPE_CHECKING:
     from store import Workspace

@@ -18,7 +18,7 @@ from analysis.errors import AnalysisError
 from analysis.group_sequential.boundaries import boundaries
 from analysis.group_sequential.spending import Spending
 from analysis.group_sequential.walk import Walk
-from analysis.intervals import ConfidenceSequence
+from analysis.inference.intervals import ConfidenceSequence
 from analysis.metrics.metric import Array
 
 Pivot = Literal["t", "normal"]

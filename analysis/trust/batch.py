@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 
 from analysis.checks import SAMPLE_RATIO_FIXED, SAMPLE_RATIO_SEQUENTIAL
-from analysis.credible import CredibleEstimates
-from analysis.estimates import Estimates
-from analysis.intervals import PEEKING
+from analysis.inference.credible import CredibleEstimates
+from analysis.inference.estimates import Estimates
+from analysis.inference.intervals import PEEKING
+from analysis.inference.rules import Rules
+from analysis.inference.series import Series
 from analysis.metrics import Metric
 from analysis.metrics.metric import Array
 from analysis.moments import Moments
 from analysis.multiplicity.families import primary_claims
-from analysis.rules import Rules
 from analysis.sample_ratio import fixed_p_value, sequential_p_value
-from analysis.series import Series
 from analysis.trust.past import Past
 from analysis.trust.relabel import Draws, draw_arms, relabelled, relabelled_clusters
 from analysis.trust.result import Rate, RuleTrust

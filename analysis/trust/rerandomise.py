@@ -10,12 +10,12 @@ import numpy as np
 
 from analysis.checks import ENOUGH_CLUSTERS, ENOUGH_EVENTS, ENOUGH_UNITS
 from analysis.errors import AnalysisError
-from analysis.estimates import effective_units
 from analysis.experiment import Experiment
-from analysis.intervals import PEEKING
+from analysis.inference.estimates import effective_units
+from analysis.inference.intervals import PEEKING
+from analysis.inference.rules import Rules
 from analysis.metrics import Metric
 from analysis.reading import metric_plan
-from analysis.rules import Rules
 from analysis.trust.batch import Batch, lift_of, sample_ratio_level
 from analysis.trust.past import Past, read_past
 from analysis.trust.result import MetricTrust, Rate, RuleTrust, Trust, Verdict

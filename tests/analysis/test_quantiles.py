@@ -12,8 +12,8 @@ from scipy import stats
 from analysis import ExperimentError, read, read_collected
 from analysis.collect.ranks import Ranked, quantile_cells
 from analysis.contrasts import contrast_of
-from analysis.estimates import Estimates
-from analysis.intervals import ConfidenceSequence, FixedHorizon
+from analysis.inference.estimates import Estimates
+from analysis.inference.intervals import ConfidenceSequence, FixedHorizon
 from analysis.metrics.quantile import Quantile
 from analysis.moments import Moments
 from analysis.quantiles import QuantileCells

@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 
 from analysis import Experiment, load_experiment
 from analysis.collected import Collected
+from analysis.inference.rules import Rules
+from analysis.inference.series import Series
 from analysis.moments import Moments
 from analysis.readout import Segment
-from analysis.rules import Rules
-from analysis.series import Series
 from analysis.variables import Variable
 
 INFERENCES = ("fixed", "group_sequential", "confidence_sequence", "bayesian")

@@ -6,8 +6,8 @@ import numpy as np
 from scipy import stats
 
 from analysis.effects import pooled_contrast, unadjusted_contrast
-from analysis.estimates import Estimates
-from analysis.intervals import ConfidenceSequence, FixedHorizon
+from analysis.inference.estimates import Estimates
+from analysis.inference.intervals import ConfidenceSequence, FixedHorizon
 from analysis.multiplicity.corrections import selected_alpha
 from tests.calibration.populations import CASES, DAYS
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from analysis.credible import CredibleEstimates
 from analysis.effects import pooled_contrast, unadjusted_contrast
-from analysis.estimates import Estimates, thin_cells
 from analysis.group_sequential import GroupSequential, Spending
-from analysis.intervals import ConfidenceSequence, FixedHorizon
+from analysis.inference.credible import CredibleEstimates
+from analysis.inference.estimates import Estimates, thin_cells
+from analysis.inference.intervals import ConfidenceSequence, FixedHorizon
 from analysis.readout import Prior
 from tests.calibration.populations import DAYS, VARIABLES, Population
 

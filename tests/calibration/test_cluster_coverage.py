@@ -7,8 +7,8 @@ from scipy import stats
 
 from analysis.collect.clusters import moments_of_sums
 from analysis.effects import Contrast, pooled_contrast, unadjusted_contrast
-from analysis.estimates import Estimates, thin_cells
-from analysis.intervals import ConfidenceSequence, FixedHorizon
+from analysis.inference.estimates import Estimates, thin_cells
+from analysis.inference.intervals import ConfidenceSequence, FixedHorizon
 from analysis.metrics import Metric
 from analysis.moments import Moments
 from analysis.variables import SIZE, Variable

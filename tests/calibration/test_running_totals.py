@@ -10,12 +10,12 @@ from scipy import stats
 
 from analysis.experiment import Source
 from analysis.group_sequential import Spending
+from analysis.inference.rules import Rules
+from analysis.inference.series import Series
 from analysis.metrics import Quantity
 from analysis.moments import Moments
 from analysis.planning.power import confidence_sequence, group_sequential
 from analysis.readout import GroupSequentialPlan, Segment
-from analysis.rules import Rules
-from analysis.series import Series
 from analysis.variables import Variable
 
 RUNS, DAYS, A_DAY, ALPHA = 2_000, 28, 40, 0.05

@@ -11,9 +11,9 @@ from analysis.checks import CHECKS, Subject
 from analysis.checks.splits import Splits
 from analysis.collected import Collected
 from analysis.experiment import Experiment
+from analysis.inference.rules import Rules
 from analysis.moments import Moments
 from analysis.reading import effects, every_series
-from analysis.rules import Rules
 from dashboard.parts.words import CHECK_NAMES
 
 every = pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__module__.rsplit(".")[-1])

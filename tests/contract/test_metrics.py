@@ -7,7 +7,7 @@ from scipy import stats
 
 from analysis import Readout, read_collected
 from analysis.effects import Contrast, lin_contrast, pooled_contrast, unadjusted_contrast
-from analysis.intervals import FixedHorizon
+from analysis.inference.intervals import FixedHorizon
 from analysis.metrics import KINDS, Metric
 from analysis.moments import Moments
 

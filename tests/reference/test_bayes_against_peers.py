@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from shared import GOLDEN, needs_golden
 
-from analysis.bayes import Prior, posterior
+from analysis.inference.bayes import Prior, posterior
 
 pytestmark = needs_golden
 # The prior of each test, and the unit in which gbstats states it.

@@ -8,7 +8,7 @@ from builders import a_metric, moments_of
 from shared import GOLDEN, needs_golden
 
 from analysis.effects import lin_contrast, pooled_contrast, pooled_slope, unadjusted_contrast
-from analysis.intervals import ConfidenceSequence, FixedHorizon, fieller
+from analysis.inference.intervals import ConfidenceSequence, FixedHorizon, fieller
 from analysis.metrics import Metric
 from analysis.moments import Moments
 from analysis.variables import Variable

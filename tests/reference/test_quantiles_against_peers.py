@@ -10,7 +10,7 @@ from shared import GOLDEN, needs_golden
 
 from analysis.collect.ranks import Ranked, quantile_cells
 from analysis.contrasts import contrast_of
-from analysis.intervals import ConfidenceSequence
+from analysis.inference.intervals import ConfidenceSequence
 from analysis.quantiles import Z
 
 pytestmark = needs_golden

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from analysis.group_sequential import GroupSequential, Spending
-from analysis.intervals import ConfidenceSequence, FixedHorizon
+from analysis.inference.intervals import ConfidenceSequence, FixedHorizon
 from analysis.multiplicity.interaction import interaction_p_value
 
 RUNS = 4_000

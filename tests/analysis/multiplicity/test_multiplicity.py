@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.intervals import ConfidenceSequence, FixedHorizon
+from analysis.inference.intervals import ConfidenceSequence, FixedHorizon
 from analysis.multiplicity.corrections import (
     benjamini_hochberg,
     directional_holm,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.bayes import Posterior, Prior, posterior
+from analysis.inference.bayes import Posterior, Prior, posterior
 
 RUNS = 20_000
 beliefs = st.builds(Posterior, st.floats(-1, 1).map(np.asarray), st.floats(0.01, 2).map(np.asarray))

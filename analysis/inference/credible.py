@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis import bayes
 from analysis.effects import Contrast
-from analysis.estimates import Cell, number, readings
+from analysis.inference import bayes
+from analysis.inference.estimates import Cell, number, readings
 from analysis.metrics import Metric
 from analysis.metrics.metric import Array
 from analysis.readout import Estimate, Posterior, Prior, Reading

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from shared import GOLDEN, needs_golden
 
-from analysis.intervals import ConfidenceSequence, FixedHorizon, fieller
+from analysis.inference.intervals import ConfidenceSequence, FixedHorizon, fieller
 
 INFINITE = np.asarray(np.inf)
 

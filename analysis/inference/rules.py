@@ -11,11 +11,11 @@ from analysis.collected import Collected
 from analysis.effects import Contrast
 from analysis.experiment import Experiment
 from analysis.group_sequential import GroupSequential, Spending
-from analysis.intervals import ConfidenceSequence, FixedHorizon, IntervalRule
+from analysis.inference.intervals import ConfidenceSequence, FixedHorizon, IntervalRule
+from analysis.inference.schedule import by_days, progress, spending_time
 from analysis.metrics import Metric
 from analysis.metrics.metric import Array
 from analysis.readout import GroupSequentialPlan
-from analysis.schedule import by_days, progress, spending_time
 
 FIXED = FixedHorizon()
 # A design that spends its error along any looks: what a group sequential reading would be had one been planned.

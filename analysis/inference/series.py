@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 from analysis.collected import Collected
 from analysis.contrasts import contrast_of
-from analysis.credible import CredibleEstimates
 from analysis.effects import Contrast, lin_contrast, pooled_contrast, pooled_slope
-from analysis.estimates import Estimates, thin_cells
 from analysis.experiment import Experiment
+from analysis.inference.credible import CredibleEstimates
+from analysis.inference.estimates import Estimates, thin_cells
+from analysis.inference.rules import Rules
+from analysis.inference.schedule import gives_on, unit_days
+from analysis.inference.stopping import futile, stopped
 from analysis.metrics import Metric
 from analysis.metrics.metric import Array
 from analysis.moments import Moments
 from analysis.readout import Alternative, Posterior, Stopped
-from analysis.rules import Rules
-from analysis.schedule import gives_on, unit_days
-from analysis.stopping import futile, stopped
 
 
 class Series:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.effects import Contrast
-from analysis.intervals import IntervalRule, fieller
+from analysis.inference.intervals import IntervalRule, fieller
 from analysis.metrics import Metric
 from analysis.metrics.metric import Array
 from analysis.moments import Moments

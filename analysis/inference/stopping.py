@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.estimates import Estimates, number
 from analysis.group_sequential.after_stopping import after_stopping
 from analysis.group_sequential.futility import futility_bounds
 from analysis.group_sequential.rule import GroupSequential
+from analysis.inference.estimates import Estimates, number
 from analysis.metrics import Metric
 from analysis.readout import Estimate, GroupSequentialPlan, Stopped
 
