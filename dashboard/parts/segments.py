@@ -52,7 +52,7 @@ def label(segment: Segment) -> str:
     return f"{words.plain(segment.dimension)}: {words.plain(segment.value)}"
 
 
-def picked(found: list[tuple[Effect, Estimate]], plan: MetricPlan) -> str:
+def picked(found: list[tuple[Effect, Estimate]], plan: MetricPlan, units: str) -> str:
     """The segments that a reader picked, with the intervals that allow for the picking."""
     lines = [
         compare.Line(
@@ -64,7 +64,7 @@ def picked(found: list[tuple[Effect, Estimate]], plan: MetricPlan) -> str:
         for effect, estimate in found
         if effect.segment
     ]
-    heads = ("Picked segment", "Units", "Lift, interval for picked", "After picking")
+    heads = ("Picked segment", words.sentence_case(units), "Lift, interval for picked", "After picking")
     return compare.table(heads, {"": lines})
 
 

@@ -6,7 +6,7 @@ from analysis.errors import AnalysisError
 from analysis.multiplicity.segments import picked
 from analysis.readout import MetricPlan, Readout
 from dashboard import asked
-from dashboard.parts import html, picks, segments
+from dashboard.parts import html, picks, segments, words
 from dashboard.parts.element import show
 from dashboard.source import Saved
 
@@ -55,7 +55,7 @@ def _picked(readout: Readout, plan: MetricPlan, arm: str) -> None:
     except AnalysisError as error:
         st.info(f"These cannot be read together: {error}")
         return
-    show(segments.picked(found, plan), key="picks")
+    show(segments.picked(found, plan, words.units(readout.design)), key="picks")
     st.caption(
         f"Of the intervals that readers pick like this, at most {100 * readout.design.alpha:g}% miss on average, "
         f"however they pick: you picked {len(found)} of {len(known)}, so each is wider than on its own."

@@ -164,7 +164,7 @@ def test_the_interaction_is_one_sentence_with_corrected_p_values() -> None:
 def test_picked_segments_are_wider_than_on_their_own() -> None:
     chosen = [effect.segment for effect in picks.segments(WHOLE.looks[-1], "revenue", "v7")][:2]
     found = picked(WHOLE, "revenue", "v7", chosen)
-    said = text(segments.picked(found, sample.REVENUE))
+    said = text(segments.picked(found, sample.REVENUE, "visitors"))
     assert all(segments.label(segment) in said for segment in chosen)
     assert all(width(interval) > width(effect.relative) for effect, interval in found)
 
