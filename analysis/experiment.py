@@ -36,6 +36,7 @@ class Source:
     """Where the facts are: a table of units, exposures and events, summary statistics, or the workspace's lake.
 
     `query` is a SELECT over a table called `source` that shapes the rows of `table`, or of `exposures`, first.
+    `exclude` are the columns and values, as text, of those units of the lake that are left out.
     """
 
     kind: SourceKind
@@ -45,6 +46,7 @@ class Source:
     moments: Path | None = None
     time: str | None = None
     query: str | None = None
+    exclude: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def path(self) -> Path | None:
@@ -248,6 +250,16 @@ def _shares(plan: Reader) -> dict[str, float]:
     return {arm: float(share) for arm, share in shares.items()}
 
 
+def _exclude(table: Reader) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Columns and the values of units that are left out, such as those that a fault has touched."""
+    what = '{ platform = ["phone"] }'
+    given = table.take("exclude", dict, what, {})
+    for column, values in given.items():
+        if not isinstance(values, list) or not values or not all(isinstance(value, str) for value in values):
+            raise table.error("exclude", f"{column} = {values!r}, expected a list of texts, as in {what}.")
+    return tuple((column, tuple(values)) for column, values in given.items())
+
+
 def _source(table: Reader, folder: Path) -> Source:
     def path(key: str) -> Path | None:
         name = table.text(key, '"file.csv" or "file.parquet"', None)
@@ -257,6 +269,7 @@ def _source(table: Reader, folder: Path) -> Source:
     files = {key: path(key) for key in ("table", "exposures", "events", "moments")}
     time = table.text("time", '"the time column"', None)
     query = table.text("query", '"SELECT … FROM source"', None)
+    exclude = _exclude(table)
     table.done()
     given = {key for key, value in files.items() if value is not None} | ({"lake"} if lake else set())
     if given == {"exposures", "events"}:
@@ -267,7 +280,9 @@ def _source(table: Reader, folder: Path) -> Source:
     if lake and (time or query):
         raise table.error("query" if query else "time", "is not used with lake = true; leave it out.")
     if lake:
-        return Source("lake", time="time")
+        return Source("lake", time="time", exclude=exclude)
+    if exclude:
+        raise table.error("exclude", "works with lake = true only; leave rows of a file out with `query`.")
     return Source(
         "table" if files["table"] else "moments", table=files["table"], moments=files["moments"], time=time, query=query
     )

@@ -58,9 +58,17 @@ def _lake(experiment: Experiment, workspace: "Workspace | None", files: Files) -
         join += f" LEFT JOIN communities ON {unit} = communities.user_id"
     with translated(label):
         files.con.execute(
-            f"CREATE VIEW units AS SELECT exposures.*{more} FROM exposures{join} "
+            f"CREATE VIEW everyone AS SELECT exposures.*{more} FROM exposures{join} "
             f"WHERE exposures.experiment_id = {literal(experiment.id)}"
         )
+    everyone = files.view("everyone", f"{label}, table exposures")
+    kept = "".join(
+        f" AND {everyone.text(column, 'a column to exclude by')} IS DISTINCT FROM {literal(value)}"
+        for column, values in experiment.source.exclude
+        for value in values
+    )
+    with translated(label):
+        files.con.execute(f"CREATE VIEW units AS SELECT * FROM everyone WHERE true{kept}")
     units = files.view("units", f"{label}, table exposures")
     if not files.con.execute("SELECT 1 FROM units LIMIT 1").fetchall():
         found = files.con.execute("SELECT DISTINCT experiment_id FROM exposures ORDER BY 1 LIMIT 20").fetchall()

@@ -39,8 +39,18 @@ def collect_rows(experiment: Experiment, workspace: "Workspace | None", looks: s
     with Files(workspace) as files:
         facts = facts_of(experiment, workspace, files)
         units, totals = scan(experiment, facts, daily=daily)
+        _refuse_end(experiment, units)
         friends = read_friends(workspace, files, units) if experiment.source.kind == "lake" and workspace else None
     return gather(experiment, facts.units.label, units, totals, daily=daily, friends=friends)
+
+
+def _refuse_end(experiment: Experiment, units: Units) -> None:
+    """Refuses an end that comes before anybody: then all looks would be taken for the last."""
+    first = None if units.first is None or not len(units) else _instant(int(units.first.min()))
+    if experiment.end is not None and first is not None and first.date() >= experiment.end:
+        raise experiment.error(
+            "experiment", "end", f"{experiment.end} is not after the first exposure, of {first:%Y-%m-%d}; correct one."
+        )
 
 
 def scan(experiment: Experiment, facts: Facts, *, daily: bool) -> tuple[Units, Totals]:

@@ -143,6 +143,7 @@ def _notes(experiment: Experiment, looks: tuple[Look, ...], k: int) -> tuple[str
     notes = [
         f"Check {_title(check.name).lower()}: {check.reason}." for check in looks[k].checks if check.verdict == "warn"
     ]
+    notes += [f"Left out: {column} = {' or '.join(values)}." for column, values in experiment.source.exclude]
     if experiment.inference == "fixed":
         if experiment.planned_units is None:
             notes.append("No planned units are stated: this holds only if the test was meant to be read now, and once.")

@@ -1,6 +1,5 @@
 """Reads and writes the records."""
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -25,6 +24,10 @@ from store.registry.records import (
 
 VERDICTS = ("ship", "keep_running", "stop", "review")
 """What a person can decide; a look can also be blocked."""
+
+
+# A larger lift is one in percent, or a slip.
+LARGEST_LIFT = 100
 
 
 class Registry:
@@ -192,11 +195,14 @@ class Registry:
         """Keep what became of a decision, for ever; there may be several.
 
         Raises:
-            RegistryError: if there is no such decision or look, a text is empty, or the estimate is not finite.
+            RegistryError: if there is no such decision or look, a text is empty, or the estimate is no lift.
         """
         what, recorded_by = _said("outcome", what), _said("name of who records", recorded_by)
-        if estimate is not None and not math.isfinite(estimate):
-            raise RegistryError(f"the estimate is {estimate}, must be a finite number. Leave it out if unknown.")
+        if estimate is not None and not -1 <= estimate <= LARGEST_LIFT:
+            raise RegistryError(
+                f"the estimate is {estimate}, must be a lift from -1 to {LARGEST_LIFT}: 0.02 is +2 %. Leave it out if "
+                "unknown."
+            )
         now = datetime.now(UTC)
         with self._transaction() as session:
             decision = session.get(Decision, decision_id)

@@ -102,7 +102,8 @@ def test_outcomes_stand_beside_their_decision_in_order(url: str) -> None:
         ({"what": ""}, "the outcome is empty"),
         ({"recorded_by": " "}, "the name of who records is empty"),
         ({"look_id": 99}, "look 99 is not in the registry"),
-        ({"estimate": math.nan}, "the estimate is nan, must be a finite number"),
+        ({"estimate": math.nan}, "the estimate is nan, must be a lift"),
+        ({"estimate": 5000}, "the estimate is 5000, must be a lift from -1 to 100"),
     ],
 )
 def test_an_outcome_that_means_nothing_is_refused(url: str, given: dict[str, object], message: str) -> None:

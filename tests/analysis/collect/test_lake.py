@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from facts import an_experiment_file
 
-from analysis import SourceError
+from analysis import ExperimentError, SourceError
 from analysis.collect import collect
 from store import Workspace
 
@@ -26,6 +26,27 @@ def a_workspace(folder: Path) -> Workspace:
     }  # fmt: skip
     workspace.lake.append("exposures", pa.table(shown), source="1")
     return workspace
+
+
+def test_units_that_a_fault_touched_can_be_left_out_of_both_arms(tmp_path: Path) -> None:
+    workspace = Workspace.create(tmp_path)
+    shown = {"experiment_id": ["trial"] * 4, "unit_id": list("pqrs"), "arm": list("abab"), "time": [day(1)] * 4}
+    workspace.lake.append("exposures", pa.table(shown), source="1")
+    users = {"user_id": list("pqr"), "platform": ["phone", "phone", "desktop"]}
+    workspace.lake.append("users", pa.table(users), source="1")
+    source = 'lake = true\nexclude = { platform = ["phone"] }'
+    experiment = an_experiment_file(tmp_path, source, METRIC, unit='"unit_id"')
+    assert collect(experiment, workspace).moments.n[-1, 0].tolist() == [1, 1], "who has no platform stays"
+    with pytest.raises(SourceError, match="has no column 'platfrom', needed as a column to exclude by"):
+        collect(
+            an_experiment_file(tmp_path, source.replace("platform", "platfrom"), METRIC, unit='"unit_id"'), workspace
+        )
+
+
+def test_an_end_before_anybody_came_is_refused(tmp_path: Path) -> None:
+    experiment = an_experiment_file(tmp_path, "lake = true", METRIC, unit='"unit_id"', end="2025-03-09")
+    with pytest.raises(ExperimentError, match="end: 2025-03-09 is not after the first exposure, of 2026-03-01"):
+        collect(experiment, a_workspace(tmp_path))
 
 
 def test_the_lake_gives_exposures_events_and_segments_of_users(tmp_path: Path) -> None:
