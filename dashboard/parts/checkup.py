@@ -9,7 +9,8 @@ from dashboard.parts.words import Word
 
 ADVICE = {
     "sample_ratio": "Find where units are lost before they are counted: a redirect, a crash, a filter, a changed "
-    "rollout. Mend it and start again; units that it touched cannot be repaired.",
+    "rollout. Mend it and start again; units that it touched cannot be repaired. If it touched only some, such as one "
+    "platform, the plan may leave those out of both arms (exclude).",
     "crossover": "Find how a unit meets a second arm: a shared device, a log-in after exposure, an assignment that "
     "moved.",
     "pre_period_balance": "Look at who was counted: a filter that uses what happened after exposure, or an arm that "
