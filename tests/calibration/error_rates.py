@@ -5,13 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from analysis.effects import pooled_contrast, unadjusted_contrast
 from analysis.group_sequential import GroupSequential, Spending
 from analysis.inference.credible import CredibleEstimates
-from analysis.inference.estimates import Estimates, thin_cells
+from analysis.inference.estimates import Estimates
 from analysis.inference.intervals import ConfidenceSequence, FixedHorizon
 from analysis.readout import Prior
-from tests.calibration.populations import DAYS, VARIABLES, Population
+from tests.calibration.populations import DAYS, Population, Rows
 
 ALPHA, BATCH = 0.05, 100
 PRIOR = Prior(0.0, 0.1)
@@ -38,26 +37,24 @@ class Rate:
         return bool(stats.binomtest(self.misses, self.runs, ALPHA, alternative="greater").pvalue < 0.001)
 
 
-def rates(population: Population, runs: int, a_day: int, lift: float, seed: int) -> list[Rate]:
+def rates(population: Population | Rows, runs: int, a_day: int, lift: float, seed: int) -> list[Rate]:
     """Rates of every rule and number of looks; for the Bayesian rule the true lifts come from its prior."""
     found: dict[tuple[str, int], list[int]] = {}
     for batch in range(runs // BATCH):
         rng = np.random.default_rng([seed, batch])
         fixed_lift, drawn = np.full(BATCH, lift), rng.normal(PRIOR.mean, PRIOR.standard_deviation, BATCH)
         for lifts, bayesian in ((fixed_lift, False), (drawn, True)):
-            control, treatment = population.moments(rng, BATCH, a_day, lifts)
+            used, thin = population.contrast(rng, BATCH, a_day, lifts)
             for looks, days in SCHEDULES.items():
-                for rule, missed in _missed(population, control[days], treatment[days], lifts, days, a_day, bayesian):
+                for rule, missed in _missed(used[days], thin[days], lifts, days, a_day, bayesian):
                     total = found.setdefault((rule, looks), [0, 0])
                     total[0] += int(missed.sum())
                     total[1] += missed.size
     return [Rate(rule, looks, *counts) for (rule, looks), counts in found.items()]
 
 
-def _missed(population, control, treatment, lifts, days, a_day, bayesian):
+def _missed(used, thin, lifts, days, a_day, bayesian):
     """By rule, in which runs some look's interval left out the truth."""
-    metric = population.metric
-    used = (pooled_contrast if metric.covariates else unadjusted_contrast)(metric, control, treatment)
     if bayesian:
         credible = CredibleEstimates(used, PRIOR, ALPHA)
         lower, upper = credible.lift.interval(ALPHA)
@@ -70,7 +67,6 @@ def _missed(population, control, treatment, lifts, days, a_day, bayesian):
         ConfidenceSequence(2.0 * DAYS * a_day, ALPHA),
         GroupSequential(time, Spending(), alpha=ALPHA),
     )
-    thin = thin_cells(metric, control, treatment, 0.5, frozenset(VARIABLES))
     for rule in rules:
         one = Estimates(used, rule, ALPHA, None if isinstance(rule, FixedHorizon) else thin)
         # The pivot against the true lift: what the interval of the lift is made from, where it is bounded and where not.

@@ -1,14 +1,18 @@
 """Shops to simulate: users of two arms by day, for every kind of metric, as Moments of many runs at once."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from analysis.collect.ranks import Ranked, quantile_cells
+from analysis.contrasts import contrast_of
+from analysis.effects import Contrast, pooled_contrast, unadjusted_contrast
+from analysis.inference.estimates import thin_cells
 from analysis.metrics import Metric
 from analysis.moments import Moments
 from analysis.variables import Variable
-from tests.builders import a_metric
+from tests.builders import a_metric, collected_of, moments_of
 
 Array = np.ndarray
 DAYS = 28
@@ -21,6 +25,12 @@ class Population:
 
     metric: Metric
     draw: Callable[[np.random.Generator, tuple[int, ...], Array], tuple[Array, Array, Array]]
+
+    def contrast(self, rng: np.random.Generator, runs: int, a_day: int, lift: Array) -> tuple[Contrast, Array]:
+        """What a readout compares, cells (days, runs), and which cells are too thin to peek at."""
+        control, treatment = self.moments(rng, runs, a_day, lift)
+        used = (pooled_contrast if self.metric.covariates else unadjusted_contrast)(self.metric, control, treatment)
+        return used, thin_cells(self.metric, control, treatment, 0.5, frozenset(VARIABLES))
 
     def moments(self, rng: np.random.Generator, runs: int, a_day: int, lift: Array) -> tuple[Moments, Moments]:
         """Running Moments of control and treatment, cells (days, runs); `lift` is (runs,), control has none."""
@@ -40,6 +50,28 @@ class Population:
                 Moments(VARIABLES, *(np.stack([getattr(m, part) for m in looks]) for part in ("n", "mean", "cross")))
             )
         return arms[0], arms[1]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Page loads: users have one and more, alike within a user, and a quantile of all of them is compared."""
+
+    metric: Metric
+
+    def contrast(self, rng: np.random.Generator, runs: int, a_day: int, lift: Array) -> tuple[Contrast, Array]:
+        """As of a population."""
+        shape = (runs, 2, DAYS, a_day)
+        rows = 1 + rng.poisson(1.0, shape)
+        unit = np.repeat(np.arange(rows.size), rows.ravel())
+        run, arm, day, _ = np.unravel_index(np.arange(rows.size), shape)
+        taste = 0.5 * rng.normal(size=rows.size)
+        value = np.exp(taste[unit] + 0.8 * rng.normal(size=len(unit))) * (1 + (arm * lift[run])[unit])
+        ranked = Ranked.of(unit, value, day[unit].astype(np.uint16), alone=False)
+        (cells,) = quantile_cells(ranked, (self.metric.quantile,), DAYS, arm, 2, [(run, runs)])
+        n = np.broadcast_to(a_day * np.arange(1.0, DAYS + 1)[:, None, None], (DAYS, runs + 1, 2))
+        none = Moments((), n, np.zeros((*n.shape, 0)), np.zeros((*n.shape, 0, 0)))
+        collected = replace(collected_of([[moments_of(y=[0.0])] * 2]), moments=none, quantiles={self.metric.id: cells})
+        return contrast_of(self.metric, collected, 1)[:, 1:], np.zeros((DAYS, runs), bool)
 
 
 def _mean(rng, shape, lift):
@@ -103,4 +135,8 @@ CASES = {
         Population(a_metric("y", "d", kind="ratio"), _clusters),
         Population(a_metric("y", "d", kind="ratio", covariates=(("x", "d"),)), _clusters),
     ),
+    "90th percentile": (Rows(a_metric("y", kind="quantile", quantile=0.9)),),
+    "median": (Rows(a_metric("y", kind="quantile", quantile=0.5)),),
 }
+# Users (or clusters) of an arm on a day; 250 where nothing is said.
+A_DAY = {"mean of clusters": 25, "90th percentile": 40, "median": 40}
