@@ -28,6 +28,37 @@ def test_confidence_sequence_agrees_with_three_peers():
 
 
 @needs_golden
+def test_confidence_sequence_is_the_normal_mixture_of_every_peer():
+    """Bounds and log e-values of confseq, the p-values of Johari's mixture test, and avlm's radius."""
+    found = golden("exp_confidence_sequences.json")
+    bounds, mixtures = (
+        [case for case in found["confseq_boundaries"] if case["fn"] == fn and not case["args"]["is_one_sided"]]
+        for fn in ("normal_mixture_bound", "normal_log_mixture")
+    )
+    assert (len(bounds), len(mixtures), len(found["msprt_johari"])) == (54, 12, 18)
+    for case in bounds:
+        given, v = case["args"], np.asarray(case["args"]["v"])
+        critical = ConfidenceSequence(given["v_opt"], given["alpha_opt"]).critical(given["alpha"], v, INFINITE)
+        assert critical * np.sqrt(v) == pytest.approx(case["value"], rel=1e-9)
+    for case in mixtures:
+        given, v = case["args"], np.asarray(case["args"]["v"])
+        p = ConfidenceSequence(given["v_opt"], given["alpha_opt"]).p_value(given["s"] / np.sqrt(v), v, INFINITE)
+        assert p == pytest.approx(min(1.0, np.exp(-case["value"])), rel=1e-9)
+    for case in found["msprt_johari"]:
+        # Its variance of effects, in squared standard errors, is the information times rho squared.
+        rule = ConfidenceSequence(1.0)
+        n = np.asarray(case["tau2"] / case["se"] ** 2 / rule.rho_squared)
+        p = rule.p_value(np.asarray(case["estimate"] / case["se"]), n, INFINITE)
+        assert p == pytest.approx(case["p_always_valid"], rel=1e-9)
+        half = rule.critical(0.05, n, INFINITE) * case["se"]
+        assert half == pytest.approx(case["ci_halfwidth_95"], rel=1e-9)
+    for case in found["avlm_vs_gbstats"]:
+        rule = ConfidenceSequence(case["n_star"], case["alpha"])
+        critical = rule.critical(case["alpha"], np.asarray(float(case["n"])), INFINITE)
+        assert critical == pytest.approx(case["avlm_z_radius"], rel=1e-9)
+
+
+@needs_golden
 def test_confidence_sequence_keeps_the_tuning_of_published_boundaries():
     rows = golden("exp_operating_characteristics.json")["boundaries"]["asymptotic CS N*=N_max=100k"]
     n = np.arange(1, 29) * 100_000 / 28
