@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import (
@@ -126,7 +126,8 @@ class ExposureHook(Hook):
             self._log(Exposure(details.flag_key, str(said["unit_id"]), str(details.variant), time))
 
 
-def _unit(assignment: Assignment, context: EvaluationContext) -> str | int:
+def _unit(assignment: Assignment, context: EvaluationContext) -> Any:
+    """Whom the context names; that it is a text or a whole number is checked where arms are given."""
     if assignment.unit is None:
         if not context.targeting_key:
             raise TargetingKeyMissingError(
@@ -139,4 +140,4 @@ def _unit(assignment: Assignment, context: EvaluationContext) -> str | int:
             f"experiment {assignment.experiment!r} assigns by {assignment.unit!r}, which is not among the attributes "
             f"of the context: {', '.join(sorted(context.attributes)) or 'none'}. Add it."
         )
-    return unit  # type: ignore[return-value]  # An attribute of another type is refused as no id.
+    return unit
