@@ -213,10 +213,6 @@ def test_planned_looks_spend_their_error_and_no_more(tmp_path: Path) -> None:
     assert found.family == own(found, "revenue").false_positive
 
 
-class Interrupted(Exception):
-    pass
-
-
 def test_what_was_interrupted_goes_on_to_the_same_result(tmp_path: Path) -> None:
     experiment = a_shop(tmp_path, 300, *METRICS[:2])
     whole = trust(experiment, runs=550, rng=np.random.default_rng(4))
@@ -226,9 +222,9 @@ def test_what_was_interrupted_goes_on_to_the_same_result(tmp_path: Path) -> None
 
     def stop(found: Trust) -> None:
         told.append(Trust.from_json(found.to_json()))
-        raise Interrupted
+        raise KeyboardInterrupt
 
-    with pytest.raises(Interrupted):
+    with pytest.raises(KeyboardInterrupt):
         trust(experiment, runs=550, rng=np.random.default_rng(4), progress=stop)
     rest = trust(experiment, runs=550, rng=np.random.default_rng(99), done=told[0])
     assert (told[0].runs, rest) == (250, whole)
