@@ -22,9 +22,11 @@ from analysis.readout import (
     Effect,
     EffectPair,
     Estimate,
+    Family,
     Interval,
     Look,
     MetricPlan,
+    Posterior,
     Readout,
     Segment,
     Split,
@@ -104,8 +106,10 @@ def a_readout(*, metrics: int, segments: int, looks: int) -> Readout:
             adjustment=Adjustment("pooled", ("history",), ((rng.random(),),), means), absolute=estimate(),
             relative=estimate(), unadjusted=EffectPair(estimate(), estimate()), p_value=rng.random(),
             interval=Interval("confidence_sequence", 0.95), variance_reduction=rng.random(), reading="unclear",
-            covariance=tuple(rng.random(3).tolist()), alternatives=(Alternative("fixed", estimate()),) if overall else (),
-            simultaneous=None if overall else estimate(),
+            covariance=tuple(rng.random(3).tolist()), dof=1e4, simultaneous=None if overall else estimate(),
+            alternatives=tuple(Alternative(rule, estimate()) for rule in ("fixed", "group_sequential")) if overall else (),
+            family=Family("secondary", "benjamini_hochberg", metrics, rng.random(), estimate()) if overall else None,
+            posterior=Posterior(*rng.random(7).tolist()) if overall else None,
         )  # fmt: skip
 
     groups = [Segment("country", f"c{s}") for s in range(segments)]
