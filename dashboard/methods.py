@@ -8,7 +8,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 # Code is fenced, or indented after an empty line.
-CODE = re.compile(r"^```\w*\n(.*?)^```$|(?<=\n\n)((?:^ {4}.*\n?)+)", re.DOTALL | re.MULTILINE)
+CODE = re.compile(r"^```\w*\n(.*?)^```$|(?<=\n\n)((?:^ {4}[^\n]*\n?)+)", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\[([^\]]+)\]\((?!https?:)([^)#]+)(#[^)]*)?\)")
 
 

@@ -58,6 +58,12 @@ def test_every_page_of_the_docs_is_shown_whole_and_has_a_title() -> None:
             assert name in methods()
 
 
+def test_prose_after_a_formula_is_prose_and_formulas_are_code() -> None:
+    parts = methods()["group-sequential"].parts
+    assert parts[1].startswith("f(t)") and parts[3].startswith("P( no earlier look crossed")
+    assert parts[2].startswith("t is the time of a look") and "| pocock |" in parts[4]
+
+
 def test_every_term_that_leads_to_a_method_finds_it() -> None:
     terms = [term for group in GROUPS for term in group["term"]]
     assert {term["doc"] for term in terms if "doc" in term} <= methods().keys()
