@@ -34,6 +34,8 @@ shots: $(VENV)/.installed-dev
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
+	# First and alone: as a dependency of others pip may take a build for GPUs, several gigabytes of it.
+	$(BIN)/python -m pip install --quiet torch==2.13.0
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 

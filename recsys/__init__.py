@@ -1,1 +1,1 @@
-"""Floor 2: what we show and offer. For now the demo shop, `recsys.world`."""
+"""Floor 2: what we show and offer: models, slates, serving, and the demo shop (`recsys.world`)."""
