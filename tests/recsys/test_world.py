@@ -178,8 +178,8 @@ def test_the_same_seed_gives_the_same_shop_and_another_seed_another() -> None:
 def test_every_row_keeps_its_contract() -> None:
     for name, table in World(5_000).simulate().tables.items():
         contract = load_contract(name)
-        assert tuple(table.column_names) == contract.names
-        assert [field.type for field in table.schema] == [field.type for field in contract.schema]
+        assert {*contract.required} <= {*table.column_names} <= {*contract.names}
+        assert [field.type for field in table.schema] == [contract.schema.field(each).type for each in table.column_names]
         assert not any(check(batch, contract).problems for batch in table.to_batches())
         if contract.key:
             assert len(table.group_by(list(contract.key)).aggregate([])) == len(table)
