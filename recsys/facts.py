@@ -1,0 +1,85 @@
+"""The lake's facts as the arrays that models are trained on."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.interactions import ACTIONS, Interactions
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from store import Workspace
+
+
+def interactions(workspace: "Workspace", before: int | None = None) -> Interactions:
+    """What users did with items, from the lake's events of the kinds ACTIONS.
+
+    Users are all of the users table and of the events, items all of the items table (in the order of
+    `Catalogue.read`), each in order of their ids. Acts on items that the items table lacks are left out, unless
+    the table is empty: then items are those of the events. A user's acts at one time are in order of action and item.
+
+    Args:
+        before: only acts earlier than this, microseconds since 1970; None takes all. The numbering stays the same.
+    """
+    acts = _acts(workspace, before)
+    users = _ids(workspace, "users", "user_id", "unit_id")
+    items = _ids(workspace, "items", "item_id")
+    items = items or tuple(sorted(set(acts["item_id"].to_pylist())))
+    user, item = place(acts["unit_id"], users), place(acts["item_id"], items)
+    action, known = place(acts["kind"], ACTIONS), item >= 0
+    user, item, action, time = user[known], item[known], action[known], acts["time"].to_numpy()[known]
+    order = np.lexsort((item, action, time, user))
+    return Interactions.of(users, items, user[order], item[order], action[order], time[order])
+
+
+def friends(workspace: "Workspace", users: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Who is whose friend, both directions, in order: pairs of places in `users`, shape (pairs, 2), and since when,
+    microseconds since 1970, shape (pairs,); the least int64 where the table does not say. Of a pair that is there
+    twice the earliest counts; people not in `users` are left out."""
+    import pyarrow as pa
+
+    from recsys.prices import ALWAYS
+
+    table = workspace.lake.table("friendships").to_pyarrow()
+    one, other = place(table["user_id"], users), place(table["friend_id"], users)
+    since = np.array(table["since"].cast(pa.int64()).fill_null(ALWAYS).to_numpy())
+    known = (one >= 0) & (other >= 0) & (one != other)
+    left, right = np.concatenate([one[known], other[known]]), np.concatenate([other[known], one[known]])
+    times = np.tile(since[known], 2)
+    order = np.lexsort((times, right, left))
+    pairs = np.stack([left, right], axis=1)[order]
+    first = np.ones(len(pairs), bool)
+    first[1:] = np.any(pairs[1:] != pairs[:-1], axis=1)
+    return pairs[first].astype(np.int32), times[order][first]
+
+
+def place(texts: "pa.ChunkedArray", known: Sequence[str]) -> NDArray[np.int64]:
+    """The place of each text in `known`, -1 where it is not there."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not len(known):
+        return np.full(len(texts), -1)
+    return np.array(pc.index_in(texts, pa.array(known, texts.type)).fill_null(-1).to_numpy(), np.int64)
+
+
+def _acts(workspace: "Workspace", before: int | None) -> "pa.Table":
+    import pyarrow as pa
+
+    events = workspace.lake.table("events")
+    wanted = events.kind.isin(ACTIONS) & events.item_id.notnull()
+    columns = ["unit_id", "time", "kind", "item_id", "value", "quantity", "list_price"]
+    table: pa.Table = events.filter(wanted).select(columns).to_pyarrow()
+    table = table.set_column(1, "time", table["time"].cast(pa.int64()))
+    return table if before is None else table.filter(pa.compute.less(table["time"], before))
+
+
+def _ids(workspace: "Workspace", table: str, column: str, in_events: str | None = None) -> tuple[str, ...]:
+    found = set(workspace.lake.table(table).select(column).distinct().to_pyarrow()[column].to_pylist())
+    if in_events:
+        more = workspace.lake.table("events").select(in_events).distinct().to_pyarrow()
+        found |= set(more[in_events].to_pylist())
+    return tuple(sorted(found))
