@@ -1,0 +1,1 @@
+"""From scored candidates to ordered slates: value, rules, diversity, exploration with exact propensities."""
