@@ -27,6 +27,7 @@ class Context:
     Attributes:
         friends: 1 where two users are friends, shape (users, users).
         attributes: 1 where an item has an attribute (tag, publisher, word, price band), shape (items, attributes).
+        members: 1 where a user that stands for a group has another user as its member, shape (users, users).
         target: the action that is to be predicted (a name of ACTIONS), None for any.
         validation: acts held out of training, to choose settings and to stop early by; never the test's.
         seconds: CPU seconds that fitting may take.
@@ -35,6 +36,7 @@ class Context:
 
     friends: "csr_array | None" = None
     attributes: "csr_array | None" = None
+    members: "csr_array | None" = None
     target: str | None = None
     validation: Interactions | None = None
     seconds: float = 1800.0
@@ -61,6 +63,13 @@ class Head(ABC):
         Raises:
             HeadError: if the data or the context lack what the head needs.
         """
+
+    def refit(self, data: Interactions, context: Context, rng: np.random.Generator) -> Self:
+        """Learn again from `data`, which holds the validation acts too; `context.validation` is None.
+
+        A head that chose settings by validation in `fit` keeps them here.
+        """
+        return self.fit(data, context, rng)
 
     @abstractmethod
     def scores(self, users: NDArray[np.integer]) -> NDArray[np.float32]:

@@ -1,0 +1,122 @@
+"""A data set cut into what a model may learn from, what it is chosen by and what it is judged on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.errors import DataError
+from recsys.heads.head import Context
+from recsys.interactions import ACTIONS, Interactions
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+StageName = Literal["validation", "test"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """What is known beside the acts; see Context."""
+
+    friends: "csr_array | None" = None
+    attributes: "csr_array | None" = None
+    members: "csr_array | None" = None
+
+
+NOTHING = Sides()
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One question to a model.
+
+    Attributes:
+        known: the acts that the model may learn from.
+        seen: past acts of the target action; their items are left out of their user's ranking.
+        wanted: the acts to be found, each (user, item) once, none of them in `seen`.
+        candidates: which items may be recommended, shape (items,); None for all.
+    """
+
+    known: Interactions
+    seen: Interactions
+    wanted: Interactions
+    candidates: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True)
+class Split:
+    """Train, validation and test acts over the same numbering of users and items.
+
+    Attributes:
+        protocol: how it was cut, in words that are printed beside every number.
+        refit: whether a model learns again from train and validation together before the test.
+        target: the action that is to be predicted (of ACTIONS); None for any.
+        drawn: whether another seed would give another split.
+        candidates: which items may be recommended at validation and at the test, each of shape (items,).
+        negatives: for each wanted act of the test, the items that a sampled protocol ranks it among, shape (wanted, n).
+    """
+
+    name: str
+    protocol: str
+    train: Interactions
+    validation: Interactions
+    test: Interactions
+    refit: bool = True
+    target: str | None = None
+    drawn: bool = False
+    sides: Sides = NOTHING
+    candidates: tuple[NDArray[np.bool_], NDArray[np.bool_]] | None = None
+    negatives: NDArray[np.int32] | None = None
+
+    def __post_init__(self) -> None:
+        for part in ("train", "validation", "test"):
+            if not len(getattr(self, part)):
+                raise DataError(f"{self.name}: no act is left for {part} under {self.protocol!r}.")
+
+    def stage(self, name: StageName) -> Stage:
+        """What is known and wanted when a model is chosen ("validation"), or judged ("test")."""
+        if name == "validation":
+            past, part, allowed = self.train, self.validation, self.candidates and self.candidates[0]
+        else:
+            past, part, allowed = (
+                together(self.train, self.validation),
+                self.test,
+                self.candidates and self.candidates[1],
+            )
+        seen = _of_action(past, self.target)
+        known = past if self.refit else self.train
+        return Stage(known, seen, _new(_of_action(part, self.target), seen), allowed)
+
+    def context(self, seconds: float, progress: Callable[[str], None] = lambda message: None) -> Context:
+        """What a head may use beside the acts when it is fitted on `train`."""
+        return Context(
+            friends=self.sides.friends,
+            attributes=self.sides.attributes,
+            members=self.sides.members,
+            target=self.target,
+            validation=self.validation,
+            seconds=seconds,
+            progress=progress,
+        )
+
+
+def together(one: Interactions, other: Interactions) -> Interactions:
+    """All acts of both, in order of user and time; both number users and items alike."""
+    columns = ("user", "item", "action", "time")
+    user, item, action, time = (np.concatenate([getattr(one, column), getattr(other, column)]) for column in columns)
+    return Interactions.of(one.users, one.items, user, item, action, time)
+
+
+def _of_action(acts: Interactions, action: str | None) -> Interactions:
+    return acts if action is None else acts.keep(acts.action == ACTIONS.index(action))
+
+
+def _new(wanted: Interactions, seen: Interactions) -> Interactions:
+    """Each (user, item) of `wanted` once, without those in `seen`: those could not be recommended."""
+    pairs = wanted.user.astype(np.int64) * len(wanted.items) + wanted.item
+    first = np.zeros(len(pairs), bool)
+    first[np.unique(pairs, return_index=True)[1]] = True
+    return wanted.keep(first & ~np.isin(pairs, seen.user.astype(np.int64) * len(seen.items) + seen.item))
