@@ -49,10 +49,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Slate:
-    """The ordered items shown on one surface; `policy` and `model` are the versions that chose and scored them."""
+    """The ordered items shown on one surface; `policy` and `model` are the versions that chose and scored them.
+
+    `relaxed` names the rules that gave way because a place could not be filled otherwise; see slates/rules.py.
+    """
 
     slate_id: str
     request: Request
     policy: str
     model: str | None
     places: tuple[Place, ...]
+    relaxed: tuple[str, ...] = ()

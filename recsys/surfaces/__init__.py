@@ -1,0 +1,1 @@
+"""Places of the shop, one file each: the folder is the registry."""
