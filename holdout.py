@@ -358,6 +358,14 @@ def dashboard(
     run(_open(workspace).path, port=port, host=host)
 
 
+@app.command()
+def serve(workspace: WorkspaceOption = Path("."), port: int = 8502, host: str = "127.0.0.1") -> None:
+    """Answer recommend, target and event requests over HTTP until stopped (docs/serving.md)."""
+    from recsys.serving.command import serve as answer_requests
+
+    answer_requests(_open(workspace), host=host, port=port)
+
+
 def _open(folder: Path) -> Workspace:
     from store import Workspace
 

@@ -29,13 +29,17 @@ class EngineSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What holdout.toml may say; folders and a SQLite file are relative to the workspace."""
+    """What holdout.toml may say; folders and a SQLite file are relative to the workspace.
+
+    `serving` is the section [serving] as it stands: `recsys.serving.settings` reads it.
+    """
 
     name: str | None = None
     lake: str = "lake"
     registry: str = "sqlite:///registry.db"
     experiments: str = "experiments"
     engine: EngineSettings = field(default_factory=EngineSettings)
+    serving: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,10 @@ def _settings(file: Path, content: dict[str, Any]) -> Settings:
     if not isinstance(engine, dict):
         raise WorkspaceError(f"{file}: engine is {engine!r}, must be a section. Write [engine].")
     engine = EngineSettings(**_checked(file, engine, EngineSettings, "engine."))
-    return Settings(**_checked(file, content, Settings, ""), engine=engine)
+    serving = content.pop("serving", {})
+    if not isinstance(serving, dict):
+        raise WorkspaceError(f"{file}: serving is {serving!r}, must be a section. Write [serving].")
+    return Settings(**_checked(file, content, Settings, ""), engine=engine, serving=serving)
 
 
 def _checked(file: Path, content: dict[str, Any], kind: type, prefix: str) -> dict[str, Any]:

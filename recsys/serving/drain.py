@@ -1,0 +1,114 @@
+"""Moves closed segments of the journal into the lake, each exactly once, and remembers the names of their events.
+
+A segment's digest is the source of its rows, so a segment that a kill left behind half-way is moved again without
+doubling anything. It is deleted only when its rows are on the disk.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recsys.serving.journal import Journal
+from recsys.serving.rows import tables
+from recsys.serving.segment import JournalError, whole
+from recsys.serving.window import digest, save
+from store.errors import StoreError, one_line
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from store.lake import Lake
+
+LOG = logging.getLogger("holdout.serving")
+
+
+def source_of(content: bytes) -> str:
+    """The name under which a segment's rows are in the lake."""
+    return f"journal {sha256(content).hexdigest()}"
+
+
+class Drain:
+    """Takes what `journal` has closed to `lake`."""
+
+    def __init__(self, journal: Journal, lake: "Lake") -> None:
+        self.journal, self.lake = journal, lake
+        self.rows: dict[str, int] = {}
+
+    def once(self) -> int:
+        """Close the segment that is written to and move all that are closed; how many rows that were.
+
+        Raises:
+            StoreError: if the lake or the journal refused; what was not moved stays where it is.
+        """
+        self.journal.rotate()
+        return sum(self._move(segment) for segment in self.journal.closed())
+
+    def _move(self, segment: Path) -> int:
+        content = segment.read_bytes()
+        records, kept = whole(content)
+        if kept < len(content):
+            # Only a disk does this: a closed segment was whole. What follows the damage cannot be told apart.
+            aside = segment.rename(segment.with_suffix(".damaged"))
+            raise JournalError(f"{aside} is damaged at byte {kept:,}. Its rows are not in the lake; restore the file.")
+        found, moved = tables(records), 0
+        for name, rows in found.items():
+            moved += self._append(name, rows, source_of(content))
+        os.sync()
+        if "events" in found and (names := _names(found["events"])):
+            save(segment.with_suffix(".names"), names)
+        segment.unlink()
+        return moved
+
+    def _append(self, table: str, rows: "pa.Table", source: str) -> int:
+        moved = self.lake.append(table, rows, source=source)
+        self.rows[table] = self.rows.get(table, 0) + moved
+        return moved
+
+
+def _names(events: "pa.Table") -> list[bytes]:
+    return [digest(each) for each in events["event_id"].to_pylist() if each is not None]
+
+
+class Drainer:
+    """Drains every so many seconds on a thread of its own, and once more when it is stopped."""
+
+    def __init__(self, drain: Drain, seconds: float, after: Callable[[], None] = lambda: None) -> None:
+        """`after` is called on the same thread when a drain is done."""
+        self.drain, self.seconds, self.after = drain, seconds, after
+        self.error, self.failures = "", 0
+        self.last = time.monotonic()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="drain", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread after a last drain."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def try_once(self) -> None:
+        """Drain; what goes wrong is kept in `error`, and tried again the next time."""
+        try:
+            self.drain.once()
+            self.error = ""
+        except Exception as error:
+            self.failures += 1
+            self.error = one_line(error)
+            LOG.error("the journal was not drained: %s", self.error, exc_info=not isinstance(error, StoreError))
+        self.last = time.monotonic()
+        with suppress(Exception):
+            self.after()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self.seconds):
+            self.try_once()
+        self.try_once()

@@ -1,0 +1,120 @@
+"""A server's life: recover, drain, load the engine, serve, drain, stop."""
+
+import gc
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from recsys.serving.drain import Drain, Drainer, source_of
+from recsys.serving.journal import Journal
+from recsys.serving.metrics import Metrics
+from recsys.serving.rows import observed
+from recsys.serving.segment import JournalError, whole
+from recsys.serving.service import Recommender, Service
+from recsys.serving.settings import ServingSettings
+from recsys.serving.window import Window, digest, load
+from store import Workspace
+
+FOLDER = "journal"
+
+
+class Running:
+    """One workspace as it is served.
+
+    What a kill left in the journal goes into the lake before the engine reads the lake; only if the lake refuses is it
+    replayed to the engine from the journal.
+    """
+
+    def __init__(self, workspace: Workspace, opening: Callable[[Workspace], Recommender]) -> None:
+        self.workspace = workspace
+        self.settings = ServingSettings.read(workspace.settings.serving, workspace.path / "holdout.toml")
+        self.metrics = Metrics()
+        self._opening = opening
+        self._service: Service | None = None
+        self._drainer: Drainer | None = None
+
+    def start(self) -> None:
+        """Bring the server up; it answers when this returns.
+
+        Raises:
+            EngineError: if the journal or the engine cannot be opened.
+        """
+        journal = Journal(self.workspace.path / FOLDER)
+        try:
+            drainer = Drainer(Drain(journal, self.workspace.lake), self.settings.drain_seconds)
+            drainer.try_once()
+            engine = self._opening(self.workspace)
+            service = Service(engine, journal, self._window(journal), self.metrics)
+            self._replay(journal, service)
+        except BaseException:
+            journal.close()
+            raise
+        # What is loaded now stays: the collector need not walk it again during a request.
+        gc.collect()
+        gc.freeze()
+        self._service, self._drainer = service, drainer
+        drainer.start()
+
+    def stop(self) -> None:
+        """Take no more, drain what there is, and free the journal."""
+        service, drainer = self._service, self._drainer
+        self._service = self._drainer = None
+        if drainer is not None:
+            drainer.stop()
+        if service is not None:
+            service.journal.close()
+
+    def ready(self) -> Service:
+        """The service.
+
+        Raises:
+            JournalError: before `start` and after `stop`.
+        """
+        if self._service is None:
+            raise JournalError("the server is starting or stopping. Try again later.")
+        return self._service
+
+    def health(self) -> dict[str, Any]:
+        """What /v1/health says."""
+        service, drainer = self._service, self._drainer
+        if service is None or drainer is None:
+            empty = {"policy": "", "model": "", "journal_bytes": 0, "journal_lag_seconds": 0.0}
+            return {"live": True, "ready": False, "reason": "starting or stopping", **empty}
+        failure = service.journal.failure
+        return {
+            "live": True,
+            "ready": failure is None,
+            "reason": failure or drainer.error,
+            "policy": service.engine.policy,
+            "model": service.engine.model or "",
+            "journal_bytes": service.journal.waiting_bytes(),
+            "journal_lag_seconds": _lag(service.journal),
+        }
+
+    def _window(self, journal: Journal) -> Window:
+        """Names of events of files beside the journal, and of segments that the drain could not take."""
+        files = sorted(journal.folder.glob("*.names"), key=lambda path: int(path.stem))
+        window, needless = load(files)
+        for file in needless:
+            file.unlink()
+        for segment in journal.closed():
+            for event in observed(whole(segment.read_bytes())[0]):
+                if "event_id" in event:
+                    window.add(digest(event["event_id"]))
+        return window
+
+    def _replay(self, journal: Journal, service: Service) -> None:
+        for segment in journal.closed():
+            content = segment.read_bytes()
+            if self.workspace.lake.landed("events", source_of(content)) is None:
+                service.engine.observe(observed(whole(content)[0]))
+
+
+def _lag(journal: Journal) -> float:
+    """At least so old is the oldest record that is not in the lake."""
+    oldest = journal.open_seconds
+    for segment in journal.closed():
+        with suppress(FileNotFoundError):
+            oldest = max(oldest, time.time() - segment.stat().st_mtime)
+    return max(oldest, 0.0)
