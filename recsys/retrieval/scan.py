@@ -13,10 +13,12 @@ MOST_LISTS = 16_384
 POINTS_PER_LIST = 50
 # Candidates are found among one-byte numbers and put in order by the vectors themselves: that many times as many.
 CANDIDATES = 2
+# With this share allowed or more it is faster to search among all and to leave out afterwards (1.6 -> 0.8 ms).
+FILTER_AFTER = 0.2
 
 
 class Scan(Protocol):
-    """Rows of the bulk, nearest first; -1 where there are fewer."""
+    """Rows of the bulk in any order; -1 where there are fewer or where one is left out."""
 
     def rows(self, queries: NDArray[np.float32], k: int, alive: NDArray[np.bool_] | None) -> NDArray[np.int64]:
         """The nearest `k` or more rows of each query among those `alive` (at least one), shape (queries, k or more)."""
@@ -40,7 +42,13 @@ class Exact:
         return found
 
     def rows(self, queries: NDArray[np.float32], k: int, alive: NDArray[np.bool_] | None) -> NDArray[np.int64]:
-        found: NDArray[np.int64] = self._flat.search(queries, k, params=_parameters(alive, None))[1]
+        found: NDArray[np.int64]
+        if alive is not None and (share := np.count_nonzero(alive) / len(alive)) >= FILTER_AFTER:
+            found = self._flat.search(queries, min(round(1.2 * k / share) + 16, len(alive)))[1]
+            found = np.where(alive[found], found, -1)
+            if np.count_nonzero(found >= 0, axis=1).min() >= min(k, np.count_nonzero(alive)):
+                return found
+        found = self._flat.search(queries, k, params=_parameters(alive, None))[1]
         return found
 
 
