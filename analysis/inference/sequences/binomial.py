@@ -24,7 +24,7 @@ class BetaBinomial:
     For successes with chance p, walk = successes - p n, below = p and above = 1 - p: then it is the beta-binomial
     likelihood against the binomial one.
 
-    Source: Howard et al. 2021, propositions 7 (two sides) and 8 (one).
+    Source: Howard et al. 2021, beta-binomial mixtures of two sides and of one.
     """
 
     prior: float
@@ -65,7 +65,7 @@ def proportion_sequence(
         alpha: error over all looks.
         planned_trials: trials at which the sequence shall be narrowest; a wrong number costs width only.
 
-    Source: Howard et al. 2021, proposition 7, inverted in p with the mixture tuned at each p.
+    Source: Howard et al. 2021, beta-binomial mixture, inverted in p with the mixture tuned at each p.
     """
     k, n = np.broadcast_arrays(np.asarray(successes, float), positive("trials", trials))
     if np.any((k < 0) | (k > n)):

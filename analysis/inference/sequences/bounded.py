@@ -9,14 +9,14 @@ from analysis.errors import AnalysisError
 from analysis.inference.sequences.mixture import bounded, level, solve
 from analysis.metrics.metric import Array
 
-# Waudby-Smith and Ramdas 2024, section 4: no bet risks more than this share of what one has.
+# Waudby-Smith and Ramdas 2024: no bet risks more than this share of what one has.
 STAKE = 0.5
 
 
 def hoeffding_sequence(values: Array, alpha: float = 0.05) -> tuple[Array, Array]:
     """Ends of the mean after each value, shape (n,) each; it takes no heed of how little the values vary.
 
-    Source: Waudby-Smith and Ramdas, J. R. Stat. Soc. B 2024, proposition 1 with the bets of equation 11.
+    Source: Waudby-Smith and Ramdas, J. R. Stat. Soc. B 2024, predictable plug-in Hoeffding.
     """
     values, t = bounded("values", values), np.arange(1.0, len(values) + 1)
     log = -np.log(level(alpha) / 2)
@@ -69,7 +69,7 @@ def betting_sequence(
     to 1 / alpha but with probability alpha. Both capitals are monotone in m, so the set of those m that are not refuted
     is an interval, and its ends are solved for, not searched on a grid.
 
-    Source: Waudby-Smith and Ramdas 2024, theorem 3 (hedged capital), bets of equation 26 with c = 1/2.
+    Source: Waudby-Smith and Ramdas 2024, theorem 3 (hedged capital), with its plug-in bets and c = 1/2.
     """
     values = bounded("values", values)
     seen = np.arange(1, len(values) + 1) if looks is None else np.asarray(looks)

@@ -48,7 +48,7 @@ def effect_sequence(
     Raises:
         AnalysisError: if outcomes leave [0, 1], treated holds anything but 0 and 1, or share is not in (0, 1).
 
-    Source: Howard, Ramdas, McAuliffe and Sekhon, Ann. Stat. 2021, section 4.2 (theorem 4 and corollary 2).
+    Source: Howard, Ramdas, McAuliffe and Sekhon, Ann. Stat. 2021, corollary 2.
     """
     outcomes, treated = bounded("outcomes", outcomes), bounded("treated", treated)
     if len(treated) != len(outcomes) or np.any((treated != 0) & (treated != 1)):

@@ -12,6 +12,10 @@ from analysis.inference.sequences.mixture import excess, level, positive, solve,
 from analysis.inference.sequences.normal import OneSidedNormal, rho_for
 from analysis.metrics.metric import Array
 
+# Where the lower incomplete gamma function is summed as a series instead, as a share of its peak.
+LOW = -0.5
+HALF_LOG_2PI = float(np.log(2 * np.pi) / 2)
+
 
 @dataclass(frozen=True, slots=True)
 class GammaExponential:
@@ -20,7 +24,7 @@ class GammaExponential:
     log E = log of the integral of exp(l S - psi(l) V) over a truncated gamma density of l in [0, 1/c), with
     psi(l) = (-log(1 - c l) - c l) / c^2.
 
-    Source: Howard et al. 2021, proposition 9.
+    Source: Howard et al. 2021, gamma-exponential mixture.
     """
 
     rho: float
@@ -29,11 +33,15 @@ class GammaExponential:
     def log_e(self, walk: Array, variance: Array) -> Array:
         prior = self.rho / self.scale**2
         a = (np.asarray(variance) + self.rho) / self.scale**2
-        # Beyond this the walk is so low that no slope of the mixture gives it any evidence.
-        step = np.maximum(np.asarray(walk) / (self.scale * a), -1 + 1e-300)
+        # A walk below -(V + rho) / c has as little evidence as one there: no slope of the mixture fits either.
+        step = np.maximum(np.asarray(walk) / (self.scale * a), -1.0)
+        y, usual = a * (1 + step), np.maximum(step, LOW)
         with np.errstate(divide="ignore"):
-            tails = np.log(special.gammainc(a, a * (1 + step))) - np.log(special.gammainc(prior, prior))
-        return np.asarray(a * excess(step) + np.log(prior / a) / 2 + stirling(a) - stirling(prior) + tails)
+            tail = a * excess(usual) + stirling(a) + np.log(special.gammainc(a, a * (1 + usual))) + HALF_LOG_2PI
+        # Far below, the incomplete gamma function has left the range of numbers, and its series is short.
+        series = np.log(special.hyp1f1(1.0, a + 1, np.minimum(y, a * (1 + LOW)))) - np.log(a) / 2
+        density = np.log(prior / a) / 2 - stirling(prior) - np.log(special.gammainc(prior, prior)) - HALF_LOG_2PI
+        return np.asarray(density + np.where(step < LOW, series, tail))
 
     def highest(self, variance: Array) -> Array:
         return np.full(np.shape(variance), np.inf)
@@ -45,7 +53,7 @@ class GammaPoisson:
 
     log E = log of the integral of exp(l S - psi(l) V) over a mixture of l >= 0, psi(l) = (e^(c l) - c l - 1) / c^2.
 
-    Source: Howard et al. 2021, proposition 10.
+    Source: Howard et al. 2021, gamma-Poisson mixture.
     """
 
     rho: float
@@ -77,7 +85,7 @@ def rate_sequence(counts: Array, exposure: Array, alpha: float = 0.05, *, planne
     Counts come one by one from a Poisson process, or from units whose counts are Poisson given their past. Users who
     differ in their rates are not: their counts spread more. Use a bounded or the readout's own sequence for those.
 
-    Source: Howard et al. 2021, section 3 and proposition 10: with rate r, S = N - r t is sub-Poisson with V = r t.
+    Source: Howard et al. 2021, gamma-Poisson mixture: with rate r, S = N - r t is sub-Poisson with V = r t.
     """
     counts, exposure = np.asarray(counts, float), positive("exposure", exposure)
     if np.any(counts < 0) or np.any(np.diff(counts) < 0):

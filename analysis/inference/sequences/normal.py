@@ -14,8 +14,9 @@ from analysis.metrics.metric import Array
 def rho_for(variance: float, alpha: float, *, sides: int = 2) -> float:
     """The mixture's precision with which its bound is narrowest near `variance`.
 
-    Source: Howard et al. 2021, section 3.5, in its closed approximation: v / (2 log(1/a) + log(1 + 2 log(1/a))), with
-    a = alpha for two sides and 2 alpha for one.
+    v / (2 log(1/a) + log(1 + 2 log(1/a))), with a = alpha for two sides and 2 alpha for one.
+
+    Source: Howard et al. 2021, section 3.5 on tuning, in its closed approximation.
     """
     log = -2 * np.log(level(alpha if sides == 2 else 2 * alpha))
     return float(positive("variance", variance) / (log + np.log1p(log)))
@@ -25,7 +26,7 @@ def rho_for(variance: float, alpha: float, *, sides: int = 2) -> float:
 class TwoSidedNormal:
     """Mixture over slopes of both signs: N(0, 1 / rho).
 
-    Source: Howard et al. 2021, proposition 5 (equation 14); Robbins 1970.
+    Source: Howard et al. 2021, two-sided normal mixture (equation 14); Robbins 1970.
     """
 
     rho: float
@@ -44,7 +45,7 @@ class OneSidedNormal:
 
     Narrower than one side of `TwoSidedNormal` at level 2 alpha.
 
-    Source: Howard et al. 2021, proposition 6.
+    Source: Howard et al. 2021, one-sided normal mixture.
     """
 
     rho: float
@@ -67,7 +68,7 @@ def one_sided_critical(n: Array, alpha: float, planned_units: float, *, closed: 
     For a guardrail: with d and SE the difference from the margin, d - SE x critical > 0 says that the margin is kept,
     whenever one looks. Asymptotic, as the readout's own sequence is.
 
-    Source: Waudby-Smith et al., Ann. Stat. 2024, appendix B (arXiv 2103.06476); Howard et al. 2021, proposition 6.
+    Source: Howard et al. 2021, one-sided normal mixture; closed: Waudby-Smith et al., Ann. Stat. 2024.
     """
     n = positive("n", n)
     rho = rho_for(planned_units, alpha, sides=1)

@@ -27,7 +27,7 @@ def quantile_sequence(
     The ends are values that were seen. Ties need no care: a value is left out only if too many lie below it, or too
     few at or below it.
 
-    Source: Howard and Ramdas, Bernoulli 2022, theorem 1b (beta-binomial).
+    Source: Howard and Ramdas, Bernoulli 2022, theorem 1 (b), with the beta-binomial mixture.
     """
     mixture, values = _mixture(quantile, alpha, planned), np.asarray(values, float)
     seen = np.asarray(looks)
@@ -65,7 +65,7 @@ def compare_quantiles(
     If the quantile is q in both arms, two independent walks count the values at or below q; the e-value is their
     product at the q that fits best. Arms may be of any size, and one may look after any value.
 
-    Source: Howard and Ramdas, Bernoulli 2022, section 4.1 (equations 24 and 25).
+    Source: Howard and Ramdas, Bernoulli 2022, theorem 5.
     """
     arms = [np.sort(np.asarray(arm, float)) for arm in (control, treatment)]
     for arm, side in zip(arms, ("control", "treatment"), strict=True):

@@ -9,7 +9,7 @@ from analysis.errors import AnalysisError
 from analysis.inference.sequences.mixture import level, positive
 from analysis.metrics.metric import Array
 
-# Howard et al. 2021, section 3.1: epochs that double, with weights that fall as 1 / k^1.4.
+# Howard et al. 2021, example after theorem 1: epochs that double, with weights that fall as 1 / k^1.4.
 EPOCH, WEIGHT = 2.0, 1.4
 
 
@@ -18,7 +18,7 @@ def stitched_bound(variance: Array, alpha: float, *, start: float, scale: float 
 
     Before `start` it is what it is there. A scale of 0 is for sub-Gaussian walks.
 
-    Source: Howard et al. 2021, theorem 1 and equation 10.
+    Source: Howard et al. 2021, theorem 1, with the weights of its example.
     """
     variance = np.maximum(positive("variance", variance), positive("start", start))
     if scale < 0:
@@ -40,7 +40,7 @@ def quantile_uniform_bound(quantile: float, n: Array, alpha: float, *, start: fl
         start: the n from which on it is narrow; before it is what it is there.
         step: of the grid of quantiles that is stitched, in log odds, at `start`.
 
-    Source: Howard and Ramdas, Bernoulli 2022, theorem 3 (equation 14).
+    Source: Howard and Ramdas, Bernoulli 2022, theorem 3 (double stitching).
     """
     if not 0 < quantile < 1:
         raise AnalysisError(f"quantile == {quantile}, must be in (0, 1).")

@@ -18,7 +18,7 @@ class StudentMixture:
     Exact for normal errors of one variance, where `TwoSidedNormal` treats an estimated variance as known; in the limit
     of large n the two agree, with g the mixture's rho.
 
-    Source: Lindon, Ham, Tingley and Bojinov, JASA 2026 (arXiv 2210.08589), theorem 2.1 with weight g / (g + n).
+    Source: Lindon, Ham, Tingley and Bojinov, JASA 2026 (arXiv 2210.08589), with weight g / (g + n).
     """
 
     g: float
