@@ -66,8 +66,7 @@ def _object(schema: Schema) -> Check:
             raise Invalid(pointer, "an object", value)
         for name, each in value.items():
             if name not in checks:
-                known = f"one of {', '.join(checks)}" if checks else "nothing"
-                raise Invalid(pointer, f"an object whose keys are {known}", name)
+                raise Invalid(pointer, f"an object whose keys are among {', '.join(checks)}", name)
             checks[name](each, f"{pointer}/{name}")
         for name in required:
             if name not in value:
@@ -92,7 +91,8 @@ def _array(schema: Schema) -> Check:
 
 def _string(schema: Schema) -> Check:
     least, most = schema.get("minLength", 0), schema.get("maxLength")
-    pattern = re.compile(schema["pattern"]) if "pattern" in schema else None
+    # To Python $ also stands before a last line end, to JSON Schema it does not.
+    pattern = re.compile(re.sub(r"\$$", r"\\Z", schema["pattern"])) if "pattern" in schema else None
     options, timed = schema.get("enum"), schema.get("format") == "date-time"
 
     def check(value: Any, pointer: str) -> None:
@@ -103,7 +103,7 @@ def _string(schema: Schema) -> Check:
         if len(value) < least or (most is not None and len(value) > most):
             raise Invalid(pointer, f"a string of {least} to {most} characters", value)
         if pattern is not None and not pattern.search(value):
-            raise Invalid(pointer, f"a string that matches {pattern.pattern}", value)
+            raise Invalid(pointer, f"a string that matches {schema['pattern']}", value)
         if not value.isascii():
             _refuse_surrogates(value, pointer)
         if timed:
