@@ -53,6 +53,8 @@ def histories(
     first = there & ~np.pad(there, ((0, 0), (1, 0)))[:, :-1]
     waits = np.where(lengths > 0, now - (times[:, -1] if times.shape[1] else 0), 0)
     gaps = bucket(np.where(first, 0, since))
+    if not shape.ordered:
+        gaps, waits = np.zeros_like(gaps), np.zeros_like(waits)
     told = [each[there].astype(np.int64) for each in (items, actions, gaps)]
     return History(starts, told[0], told[1], told[2], bucket(waits))
 
