@@ -27,8 +27,11 @@ class Served:
 
     def __init__(self, workspace: Path, port: int | None = None) -> None:
         self.port = port or free_port()
-        command = [sys.executable, str(Path(__file__).resolve()), str(workspace), str(self.port)]
-        self.process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+        self._command = [sys.executable, str(Path(__file__).resolve()), str(workspace), str(self.port)]
+        self._begin()
+
+    def _begin(self) -> None:
+        self.process = subprocess.Popen(self._command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
 
     def wait(self, seconds: float = 60) -> None:
         until = time.monotonic() + seconds
@@ -68,6 +71,11 @@ class Served:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait(60)
+
+    def restart(self) -> None:
+        """On the same port, once the process has ended."""
+        self._begin()
+        self.wait()
 
 
 @contextmanager
