@@ -5,6 +5,7 @@ from store.registry.records import (
     DecisionRecord,
     ExperimentRecord,
     LookRecord,
+    ModelRecord,
     OutcomeRecord,
     TrustRecord,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "DecisionRecord",
     "ExperimentRecord",
     "LookRecord",
+    "ModelRecord",
     "OutcomeRecord",
     "Registry",
     "TrustRecord",

@@ -143,6 +143,8 @@ class Campaign(Defined, Base):
 
 
 class Model(Base):
+    """A trained model; `status` is serving for at most one version of a name, else ready."""
+
     __tablename__ = "models"
     __table_args__ = (UniqueConstraint("name", "version"),)
 
@@ -151,6 +153,10 @@ class Model(Base):
     version: Mapped[str]
     artifact: Mapped[str]
     metrics: Mapped[dict[str, Any]]
+    card: Mapped[dict[str, Any]]
+    lake_versions: Mapped[dict[str, int]]
+    code_version: Mapped[str]
+    status: Mapped[str]
     created_at: Mapped[datetime]
 
 

@@ -80,6 +80,28 @@ class TrustRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelRecord:
+    """One version of a trained model.
+
+    Attributes:
+        artifact: where its files lie, relative to the workspace.
+        metrics: what it was measured to do; `card` says what it is, and how it was trained.
+        lake_versions: of the facts that it was trained on; `code_version` of what trained it.
+        serving: whether it is the version that answers.
+    """
+
+    name: str
+    version: str
+    artifact: str
+    metrics: dict[str, Any]
+    card: dict[str, Any]
+    lake_versions: dict[str, int]
+    code_version: str
+    serving: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class AuditRecord:
     """Who did what to which record; `detail` keeps what it was before."""
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from store.errors import RegistryError, did_you_mean
 from store.registry.database import open_database
+from store.registry.model_records import ModelRecords
 from store.registry.models import Audit, Decision, Experiment, Look, Outcome, TrustResult
 from store.registry.records import (
     AuditRecord,
@@ -30,7 +31,7 @@ VERDICTS = ("ship", "keep_running", "stop", "review")
 LARGEST_LIFT = 100
 
 
-class Registry:
+class Registry(ModelRecords):
     """The records of a workspace. One may be shared by threads: each call is a transaction of its own."""
 
     def __init__(self, engine: Engine) -> None:
