@@ -78,8 +78,15 @@ def one_sided_critical(n: Array, alpha: float, planned_units: float, *, closed: 
     return np.sqrt(2 * (information + 1) / information * np.log1p(np.sqrt(information + 1) / (2 * alpha)))
 
 
-def one_sided_p_value(z: Array, n: Array, planned_units: float, *, alpha: float = 0.05) -> Array:
-    """Always-valid p-value of "not above 0" from the pivot z; the mixture is tuned to `planned_units` and `alpha`."""
-    n = positive("n", n)
-    mixture = OneSidedNormal(rho_for(planned_units, alpha, sides=1))
-    return np.exp(-np.maximum(mixture.log_e(np.asarray(z) * np.sqrt(n), n), 0.0))
+def one_sided_p_value(z: Array, n: Array, planned_units: float, *, alpha: float = 0.05, closed: bool = False) -> Array:
+    """Always-valid p-value of "not above 0" from the pivot z; the mixture is tuned to `planned_units` and `alpha`.
+
+    `closed` gives that of the closed formula for the end: at most 1, a little larger.
+    """
+    n, z = positive("n", n), np.asarray(z, float)
+    rho = rho_for(planned_units, alpha, sides=1)
+    if not closed:
+        return np.exp(-np.maximum(OneSidedNormal(rho).log_e(z * np.sqrt(n), n), 0.0))
+    information = n / rho
+    rise = np.expm1(np.square(np.maximum(z, 0.0)) * information / (2 * (information + 1)))
+    return np.asarray(np.minimum(1.0, np.sqrt(information + 1) / np.maximum(2 * rise, 0.5)))
