@@ -1,0 +1,100 @@
+"""Shared experts as they serve, in numpy alone: the click, and what follows a click."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.ranking.calibration import chance
+from recsys.ranking.rows import CLICK, PURCHASE, REFUND, Chances, Rows
+from recsys.ranking.scaling import Scaling
+from recsys.slate import OUTCOMES
+
+Floats32 = NDArray[np.float32]
+Weights = Mapping[str, Floats32]
+EXPERTS = 4
+# Positions beyond this are as unlikely to be looked at as this one.
+POSITIONS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Experts:
+    """Multi-gate mixture of experts: one tower an outcome reads its own mixture of EXPERTS shared layers.
+
+    Towers give the click's log odds and, of every other outcome, the log odds given a click (of a refund, given a
+    purchase). A place's log odds of being looked at is added to the click's alone: position and surface bias what
+    is seen, not what people do with what they clicked.
+
+    `weights`: hidden (inputs, EXPERTS * width), second (EXPERTS, width, narrow), gates (inputs, outcomes * EXPERTS),
+    towers (outcomes, narrow, tower), last (outcomes, tower), each with a bias; place (surfaces, POSITIONS).
+
+    Source: Ma et al., "Modeling task relationships in multi-task learning with MMoE", KDD 2018, equations 5 to 7;
+    products of chances: Ma et al., "Entire space multi-task model" (ESMM), SIGIR 2018, equation 2.
+    """
+
+    scaling: Scaling
+    weights: Weights
+
+    kind = "experts"
+
+    def chances(self, rows: Rows) -> Chances:
+        """Of each of OUTCOMES, not calibrated, float64 (rows, outcomes)."""
+        odds = self.log_odds(self.inputs(rows))
+        odds[:, CLICK] += self.place(rows)
+        return multiplied(chance(odds))
+
+    def inputs(self, rows: Rows) -> Floats32:
+        """Scaled features and one column a surface."""
+        scaled = self.scaling(rows.features)
+        where = np.zeros((len(rows), len(self.weights["place"])), np.float32)
+        where[np.arange(len(rows)), rows.surface] = 1
+        return np.concatenate([scaled, where], axis=1)
+
+    def place(self, rows: Rows) -> Floats32:
+        """What surface and position add to the click's log odds."""
+        column = np.minimum(rows.position, POSITIONS) - 1
+        added: Floats32 = self.weights["place"][rows.surface, column]
+        return added
+
+    def log_odds(self, inputs: Floats32) -> Chances:
+        """What the towers say, float64 (rows, outcomes)."""
+        w, rows = self.weights, len(inputs)
+        hidden = inputs @ w["hidden"]
+        hidden += w["hidden_bias"]
+        np.maximum(hidden, 0, out=hidden)
+        # (experts, rows, width) @ (experts, width, narrow)
+        second = hidden.reshape(rows, EXPERTS, -1).transpose(1, 0, 2) @ w["second"]
+        second += w["second_bias"][:, None]
+        np.maximum(second, 0, out=second)
+        gates = (inputs @ w["gates"] + w["gates_bias"]).reshape(rows, len(OUTCOMES), EXPERTS)
+        gates = np.exp(gates - gates.max(axis=2, keepdims=True))
+        gates /= gates.sum(axis=2, keepdims=True)
+        # (rows, outcomes, experts) @ (rows, experts, narrow)
+        mixed = gates @ second.transpose(1, 0, 2)
+        tower = mixed.transpose(1, 0, 2) @ w["towers"] + w["towers_bias"][:, None]
+        np.maximum(tower, 0, out=tower)
+        odds: Chances = (np.einsum("orn,on->ro", tower, w["last"]) + w["last_bias"]).astype(np.float64)
+        return odds
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Everything that `of` needs."""
+        scaling = {f"scaling.{name}": getattr(self.scaling, name) for name in ("mean", "deviation", "marked")}
+        return {**scaling, **self.weights}
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]]) -> "Experts":
+        """From `arrays`."""
+        scaling = Scaling(*(arrays[f"scaling.{name}"] for name in ("mean", "deviation", "marked")))
+        weights: dict[str, Floats32] = {name: arrays[name] for name in arrays if not name.startswith("scaling.")}
+        return cls(scaling, weights)
+
+
+def multiplied(given: Chances) -> Chances:
+    """Chances from the click's chance and the others' given a click; the refund's is given a purchase."""
+    chances = given.copy()
+    others = np.arange(given.shape[1]) != CLICK
+    chances[:, others] *= given[:, CLICK : CLICK + 1]
+    chances[:, REFUND] = given[:, REFUND] * chances[:, PURCHASE]
+    return chances

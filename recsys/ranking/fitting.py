@@ -1,0 +1,142 @@
+"""From logged impressions to a calibrated ranker: trained on early days, calibrated on later, judged on the last."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.ranking.boosted import Boosted, train_boosted
+from recsys.ranking.calibration import IDENTITY, Curve, calibration_error, fitted, log_loss
+from recsys.ranking.experts import Experts
+from recsys.ranking.experts_training import Recipe, train
+from recsys.ranking.ranker import Ranker
+from recsys.ranking.rows import CLICK, Impressions, RankerError
+from recsys.slate import OUTCOMES
+
+# Shares of the impressions, by time: to stop training by, to calibrate on, to judge on; the rest is trained on.
+VALIDATION, CALIBRATION, TEST = 0.08, 0.17, 0.15
+# Up to so many impressions trees are tried beside the network, and what does better on the validation days is kept.
+TREES_UP_TO = 150_000
+LEAST = 1_000
+BINS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Impressions by time: a slate is in one part only, and every part is later than those before it."""
+
+    train: Impressions
+    validation: Impressions
+    calibration: Impressions
+    test: Impressions
+
+    @classmethod
+    def of(cls, impressions: Impressions) -> "Split":
+        """Cut at times, so that no slate lies in two parts."""
+        edges = np.cumsum([1 - VALIDATION - CALIBRATION - TEST, VALIDATION, CALIBRATION])
+        cuts = np.quantile(impressions.time, edges, method="higher")
+        part = np.searchsorted(cuts, impressions.time, side="right")
+        return cls(*(impressions.take(part == k) for k in range(4)))
+
+
+def fit_ranker(
+    impressions: Impressions,
+    features: Sequence[str],
+    surfaces: Sequence[str],
+    *,
+    version: str,
+    rng: np.random.Generator,
+    recipe: Recipe | None = None,
+    progress: Callable[[str], None] = lambda message: None,
+) -> Ranker:
+    """A ranker that was never shown the days that its report is about.
+
+    Raises:
+        RankerError: if there are fewer than LEAST impressions or no clicks to learn from.
+    """
+    clicks = int(np.nansum(impressions.labels[:, CLICK]))
+    if len(impressions) < LEAST or clicks < 100:
+        raise RankerError(
+            f"{len(impressions):,} impressions with {clicks:,} clicks are too few to train a ranker; "
+            f"{LEAST:,} with 100 are needed. Let the plain policy serve until there are."
+        )
+    split = Split.of(impressions)
+    model = _model(split, len(surfaces), rng, recipe, progress)
+    curves = _curves(model, split.calibration)
+    bare = Ranker(model, curves, tuple(features), tuple(surfaces), version, {})
+    report = {
+        "kind": model.kind,
+        "rows": {name: len(getattr(split, name)) for name in Split.__slots__},
+        "heads": judged(bare, split.test),
+        "curves": [curve.method for curve in curves],
+    }
+    return Ranker(model, curves, tuple(features), tuple(surfaces), version, report)
+
+
+def judged(ranker: Ranker, impressions: Impressions) -> dict[str, Any]:
+    """How each head does on these impressions: calibration error and its floor, log loss beside that of the base
+    rate, area under the curve; None where nothing happened or no window is closed."""
+    chances = ranker.chances(impressions.rows)
+    return {outcome: _judged_head(chances[:, k], impressions.labels[:, k]) for k, outcome in enumerate(OUTCOMES)}
+
+
+def _judged_head(chances: NDArray[np.float64], labels: NDArray[np.float32]) -> dict[str, Any] | None:
+    known = ~np.isnan(labels)
+    p, y = chances[known], labels[known]
+    if len(p) < 10 * BINS or not 0 < y.sum() < len(y):
+        return None
+    found = calibration_error(p, y, bins=BINS)
+    return {
+        "rows": found.rows,
+        "happened": found.happened,
+        "predicted_rate": float(p.mean()),
+        "observed_rate": float(y.mean()),
+        "calibration_error": found.error,
+        "calibration_floor": found.floor,
+        "log_loss": log_loss(p, y),
+        "log_loss_of_rate": log_loss(np.full(len(y), float(y.mean())), y),
+        "auc": area_under_curve(p, y),
+    }
+
+
+def area_under_curve(chances: NDArray[np.float64], happened: NDArray[np.floating]) -> float:
+    """Share of pairs of a row where it happened and one where not in which the first is likelier; ties count half."""
+    from scipy.stats import rankdata
+
+    ranks = rankdata(chances)
+    positive = happened == 1
+    n, m = int(positive.sum()), int((~positive).sum())
+    return float((ranks[positive].sum() - n * (n + 1) / 2) / (n * m))
+
+
+def _model(
+    split: Split, surfaces: int, rng: np.random.Generator, recipe: Recipe | None, progress: Callable[[str], None]
+) -> Experts | Boosted:
+    experts = train(split.train, split.validation, surfaces, rng=rng, recipe=recipe, progress=progress)
+    if len(split.train) > TREES_UP_TO:
+        return experts
+    trees = train_boosted(split.train, rng=rng)
+    of_experts, of_trees = _loss(experts, split.validation), _loss(trees, split.validation)
+    progress(f"ranker, loss on held-out days over the base rate's: experts {of_experts:.4f}, trees {of_trees:.4f}")
+    return experts if of_experts <= of_trees else trees
+
+
+def _loss(model: Experts | Boosted, held: Impressions) -> float:
+    """Mean over outcomes of the log loss over that of the base rate; 1 is as good as the base rate."""
+    chances, relative = model.chances(held.rows), []
+    for k in range(len(OUTCOMES)):
+        known = ~np.isnan(held.labels[:, k])
+        y = held.labels[known, k]
+        if known.any() and 0 < y.sum() < len(y):
+            relative.append(log_loss(chances[known, k], y) / log_loss(np.full(len(y), float(y.mean())), y))
+    return float(np.mean(relative)) if relative else 1.0
+
+
+def _curves(model: Experts | Boosted, held: Impressions) -> tuple[Curve, ...]:
+    chances, curves = model.chances(held.rows), []
+    for k in range(len(OUTCOMES)):
+        known = ~np.isnan(held.labels[:, k])
+        curves.append(fitted(chances[known, k], held.labels[known, k], held.user[known]) if known.any() else IDENTITY)
+    return tuple(curves)

@@ -1,0 +1,162 @@
+"""What followed from each impression: events that name its slate, within a window that is stated."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.facts import place
+from recsys.prices import last_before
+from recsys.slate import OUTCOMES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from store import Workspace
+
+DAY = 86_400_000_000
+# How long after the slate an act on the item counts; until then the outcome is not known.
+WINDOWS = {
+    "click": 1 * DAY,
+    "wishlist": 1 * DAY,
+    "cart": 1 * DAY,
+    "purchase": 3 * DAY,
+    "gift": 3 * DAY,
+    "refund": 14 * DAY,
+}
+# Which kinds of events make an outcome; any act on an item that was shown is a click on it.
+KINDS = {
+    "click": ("view", "wishlist", "cart", "purchase", "gift"),
+    "wishlist": ("wishlist",),
+    "cart": ("cart",),
+    "purchase": ("purchase",),
+    "gift": ("gift",),
+    "refund": ("refund",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The log of impressions, in order of time, one row a place of a slate, all arrays of shape (rows,).
+
+    Attributes:
+        users, items: the ids that were shown and to whom, as texts.
+        time: microseconds since 1970.
+        surface: as texts.
+        position: from 1.
+        labels: float32 (rows, outcomes): 1, 0, or nan while the outcome's window is open at `known_until`.
+    """
+
+    users: "pa.ChunkedArray"
+    items: "pa.ChunkedArray"
+    time: NDArray[np.int64]
+    surface: "pa.ChunkedArray"
+    position: NDArray[np.int32]
+    labels: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+
+def shown(workspace: "Workspace", *, since: int | None = None, known_until: int | None = None) -> Shown:
+    """The impressions of the lake and what followed.
+
+    An act counts for the impression of its item in the slate that it names, if it lies at or after the slate's time
+    and before its window's end. A refund that names no slate counts for the slate of that person's last purchase of
+    the item before it.
+
+    Args:
+        since: only impressions at or after this, microseconds since 1970.
+        known_until: events before this are taken as known, and later impressions are left out; by default just
+            after the last event or impression of the lake.
+    """
+    import pyarrow.compute as pc
+
+    columns = ["slate_id", "item_id", "user_id", "time", "surface", "position"]
+    log = _in_microseconds(workspace.lake.table("recommendations").select(columns).to_pyarrow())
+    acts = _in_microseconds(_acts(workspace))
+    if known_until is None:
+        ends = [pc.max(table["time"]).as_py() for table in (log, acts) if len(table)]
+        known_until = max(ends, default=0) + 1
+    log = log.filter(pc.less(log["time"], known_until))
+    if since is not None:
+        log = log.filter(pc.greater_equal(log["time"], since))
+    log = log.sort_by([("time", "ascending"), ("slate_id", "ascending"), ("position", "ascending")])
+    acts = acts.filter(pc.less(acts["time"], known_until))
+    return Shown(
+        log["user_id"],
+        log["item_id"],
+        log["time"].to_numpy(),
+        log["surface"],
+        log["position"].to_numpy(),
+        _labels(log, _with_slates(acts), known_until),
+    )
+
+
+def _in_microseconds(table: "pa.Table") -> "pa.Table":
+    import pyarrow as pa
+
+    at = table.schema.get_field_index("time")
+    return table.set_column(at, "time", table["time"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()))
+
+
+def _acts(workspace: "Workspace") -> "pa.Table":
+    """Acts that name a slate; refunds and purchases without one too, as a refund is led back to its purchase."""
+    events = workspace.lake.table("events")
+    kinds = sorted({kind for kinds in KINDS.values() for kind in kinds})
+    wanted = events.kind.isin(kinds) & events.item_id.notnull()
+    wanted &= events.slate_id.notnull() | events.kind.isin(["refund", "purchase"])
+    table: pa.Table = events.filter(wanted).select(["slate_id", "item_id", "unit_id", "time", "kind"]).to_pyarrow()
+    return table
+
+
+def _with_slates(acts: "pa.Table") -> "pa.Table":
+    """Acts that name a slate, and refunds that name none with that of the last purchase of the person and item."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    named = acts.filter(pc.is_valid(acts["slate_id"]))
+    refunds = acts.filter(pc.and_(pc.is_null(acts["slate_id"]), pc.equal(acts["kind"], "refund")))
+    bought = acts.filter(pc.equal(acts["kind"], "purchase"))
+    if not len(refunds) or not len(bought):
+        return named
+    people, items = (acts[name].unique().to_pylist() for name in ("unit_id", "item_id"))
+
+    def keys(table: "pa.Table") -> NDArray[np.int64]:
+        return place(table["unit_id"], people) * len(items) + place(table["item_id"], items)
+
+    key, time = keys(bought), bought["time"].to_numpy()
+    order = np.lexsort((time, key))
+    low, high = (np.searchsorted(key[order], keys(refunds), side) for side in ("left", "right"))
+    found = last_before(time[order], low, high, refunds["time"].to_numpy())
+    known = found >= low
+    slates = bought["slate_id"].take(order[found[known]])
+    mended = refunds.filter(known).set_column(0, acts.schema.field("slate_id"), slates)
+    mended = mended.filter(pc.is_valid(mended["slate_id"]))
+    return pa.concat_tables([named, mended])
+
+
+def _labels(log: "pa.Table", acts: "pa.Table", known_until: int) -> NDArray[np.float32]:
+    labels = np.zeros((len(log), len(OUTCOMES)), np.float32)
+    shown_at = log["time"].to_numpy()
+    row, act = _matched(log, acts)
+    since = acts["time"].to_numpy()[act] - shown_at[row]
+    for column, outcome in enumerate(OUTCOMES):
+        counts = (place(acts["kind"], KINDS[outcome]) >= 0)[act] & (since >= 0) & (since < WINDOWS[outcome])
+        labels[row[counts], column] = 1
+        labels[shown_at + WINDOWS[outcome] > known_until, column] = np.nan
+    return labels
+
+
+def _matched(log: "pa.Table", acts: "pa.Table") -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of the log and of the acts with the same slate and item, one pair an act that has its impression."""
+    slates, items = (log[name].unique().to_pylist() for name in ("slate_id", "item_id"))
+    key = place(log["slate_id"], slates) * len(items) + place(log["item_id"], items)
+    slate, item = place(acts["slate_id"], slates), place(acts["item_id"], items)
+    act = np.flatnonzero((slate >= 0) & (item >= 0))
+    wanted = slate[act] * len(items) + item[act]
+    order = np.argsort(key, kind="stable")
+    at = np.searchsorted(key[order], wanted)
+    hit = (at < len(key)) & (key[order[np.minimum(at, len(key) - 1)]] == wanted) if len(key) else np.zeros(0, bool)
+    return order[at[hit]], act[hit]

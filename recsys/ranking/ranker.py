@@ -1,0 +1,136 @@
+"""The ranker that serves: a model, its calibration, and the names that it was trained with, as one folder."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.errors import ModelError
+from recsys.ranking.boosted import Boosted
+from recsys.ranking.calibration import Curve
+from recsys.ranking.experts import Experts
+from recsys.ranking.rows import Chances, RankerError, Rows, in_order
+from recsys.slate import OUTCOMES
+
+FORM = 1
+CARD, WEIGHTS = "ranker.json", "ranker.safetensors"
+
+
+class Model(Protocol):
+    """What is between rows and raw chances."""
+
+    @property
+    def kind(self) -> str:
+        """A key of MODELS."""
+
+    def chances(self, rows: Rows) -> Chances:
+        """Of each of OUTCOMES, float64 (rows, outcomes)."""
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Everything that the class's `of` needs to make it again."""
+
+
+MODELS: dict[str, type[Experts] | type[Boosted]] = {Experts.kind: Experts, Boosted.kind: Boosted}
+
+
+@dataclass(frozen=True, slots=True)
+class Ranker:
+    """Calibrated chances of every outcome.
+
+    Attributes:
+        curves: one of each outcome.
+        features: names of the columns of Rows.features.
+        surfaces: names that Rows.surface numbers.
+        report: how it was trained and how it is calibrated, for the card.
+    """
+
+    model: Model
+    curves: tuple[Curve, ...]
+    features: tuple[str, ...]
+    surfaces: tuple[str, ...]
+    version: str
+    report: Mapping[str, Any]
+
+    def chances(self, rows: Rows) -> Chances:
+        """Of each of OUTCOMES if shown at the rows' positions, float64 (rows, outcomes).
+
+        Raises:
+            RankerError: if the rows have another number of features.
+        """
+        if rows.features.shape[1] != len(self.features):
+            raise RankerError(
+                f"rows have {rows.features.shape[1]} features, this ranker was trained with {len(self.features)}: "
+                f"{', '.join(self.features)}. Train again, or go back to a version with `holdout models use`."
+            )
+        raw = self.model.chances(rows)
+        columns = [curve(raw[:, outcome]) for outcome, curve in enumerate(self.curves)]
+        return in_order(np.stack(columns, axis=1))
+
+    def surface(self, name: str) -> int:
+        """The number of a surface; one that training never saw reads as the first."""
+        return self.surfaces.index(name) if name in self.surfaces else 0
+
+    def save(self, folder: Path) -> None:
+        """Write it into `folder`, which appears complete or not at all and must not be there yet."""
+        from safetensors.numpy import save_file
+
+        beside = folder.with_name(f".{folder.name}-{uuid4().hex}")
+        beside.mkdir(parents=True)
+        arrays = {f"model.{name}": np.ascontiguousarray(array) for name, array in self.model.arrays().items()}
+        for outcome, curve in zip(OUTCOMES, self.curves, strict=True):
+            arrays |= {f"curve.{outcome}.raw": curve.raw, f"curve.{outcome}.calibrated": curve.calibrated}
+        save_file(arrays, beside / WEIGHTS)
+        card = {
+            "form": FORM,
+            "kind": self.model.kind,
+            "version": self.version,
+            "features": self.features,
+            "surfaces": self.surfaces,
+            "outcomes": OUTCOMES,
+            "curves": [curve.method for curve in self.curves],
+            "report": dict(self.report),
+        }
+        (beside / CARD).write_text(json.dumps(card, indent=2), encoding="utf-8")
+        beside.rename(folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Ranker":
+        """The ranker that `save` wrote.
+
+        Raises:
+            ModelError: if the folder holds none, or one of another form.
+        """
+        from safetensors.numpy import load_file
+
+        card = _card(folder)
+        arrays = load_file(folder / WEIGHTS)
+        model = MODELS[card["kind"]].of(_part(arrays, "model."))
+        curves = [
+            Curve(method, arrays[f"curve.{outcome}.raw"], arrays[f"curve.{outcome}.calibrated"])
+            for outcome, method in zip(OUTCOMES, card["curves"], strict=True)
+        ]
+        names = tuple(card["features"]), tuple(card["surfaces"])
+        return cls(model, tuple(curves), *names, card["version"], card["report"])
+
+
+def _part(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def _card(folder: Path) -> dict[str, Any]:
+    try:
+        card: dict[str, Any] = json.loads((folder / CARD).read_text("utf-8"))
+    except (OSError, json.JSONDecodeError):
+        raise ModelError(f"{folder} holds no ranker: {CARD} is missing or broken. Train one: holdout train.") from None
+    wanted = {"form": FORM, "outcomes": list(OUTCOMES)}
+    found = {key: card.get(key) for key in wanted}
+    if found != wanted or card.get("kind") not in MODELS:
+        raise ModelError(
+            f"{folder} is a ranker of {found} and kind {card.get('kind')!r}; expected {wanted}. Train again."
+        )
+    return card
