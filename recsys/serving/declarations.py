@@ -4,6 +4,7 @@ from functools import cache
 from typing import Any
 
 from recsys.slate import OUTCOMES
+from recsys.surfaces.surface import known_surfaces
 from store.contract import Column, load_contract
 
 MOST_EVENTS = 1_000
@@ -37,30 +38,34 @@ def saying(schema: dict[str, Any], description: str) -> dict[str, Any]:
     return {**schema, "description": description}
 
 
-RECOMMEND = an_object(
-    {
-        "user_id": saying(IDENTIFIER, "For whom; somebody who was never seen gets what is popular."),
-        "surface": saying(SURFACE, "Where: homepage, cart, post_purchase or wishlist."),
-        "items": many(
-            IDENTIFIER,
-            most=MOST_ITEMS,
-            description="What the surface is about: the items in the cart, those just bought, those on the wishlist.",
-        ),
-        "size": {
-            "type": "integer",
-            "minimum": 1,
-            "maximum": MOST_PLACES,
-            "description": "How many items to show; the surface's own number if left out.",
+@cache
+def recommend() -> dict[str, Any]:
+    """The body of /v1/recommend; surfaces are the files in surfaces/."""
+    return an_object(
+        {
+            "user_id": saying(IDENTIFIER, "For whom; somebody who was never seen gets what is popular."),
+            "surface": {"type": "string", "enum": list(known_surfaces()), "description": "Where in the shop."},
+            "items": many(
+                IDENTIFIER,
+                most=MOST_ITEMS,
+                description="What the surface is about: items in the cart, just bought, or on the wishlist.",
+            ),
+            "size": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": MOST_PLACES,
+                "description": "How many items to show; the surface's own number if left out.",
+            },
+            "seed": {
+                "type": "integer",
+                "minimum": 0,
+                "maximum": 2**53 - 1,
+                "description": "Makes the answer repeatable; drawn if left out.",
+            },
         },
-        "seed": {
-            "type": "integer",
-            "minimum": 0,
-            "maximum": 2**53 - 1,
-            "description": "Makes the answer repeatable; drawn and logged if left out.",
-        },
-    },
-    ("user_id", "surface"),
-)
+        ("user_id", "surface"),
+    )
+
 
 TARGET = an_object(
     {

@@ -52,7 +52,7 @@ def operations() -> tuple[Operation, ...]:
             "/v1/recommend",
             "The items to show a person on a surface; what is answered is logged with its propensities.",
             {200: declarations.SLATE},
-            declarations.RECOMMEND,
+            declarations.recommend(),
         ),
         Operation(
             "target",

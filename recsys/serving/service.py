@@ -47,7 +47,7 @@ class Service:
     def __init__(self, engine: Recommender, journal: Journal, window: Window, metrics: Metrics | None = None) -> None:
         self.engine, self.journal, self.window = engine, journal, window
         self.metrics = metrics or Metrics()
-        self._check_recommend = compiled(declarations.RECOMMEND)
+        self._check_recommend = compiled(declarations.recommend())
         self._check_target = compiled(declarations.TARGET)
         self._check_events = compiled(declarations.events())
         self._whole = {c.name for c in load_contract("events").columns if c.type in declarations.RANGES}

@@ -72,7 +72,7 @@ def test_an_answer_says_where_its_time_went(server: Served) -> None:
         ("POST", "/v1/recommend", b"{}", {"content-type": "text/plain"}, 415, "application/json"),
         ("POST", "/v1/recommend", b" " * 20_001, JSON, 413, "longer than 20,000"),
         ("POST", "/v1/recommend", b"{}", JSON, 422, "/user_id must be there"),
-        ("POST", "/v1/recommend", b'{"user_id": "u", "surface": "moon"}', JSON, 422, "Known: homepage"),
+        ("POST", "/v1/recommend", b'{"user_id": "u", "surface": "moon"}', JSON, 422, "one of cart, homepage"),
         ("POST", "/v1/events", b'{"events": []}', JSON, 422, "1 to 1000 elements"),
     ],
 )

@@ -11,7 +11,7 @@ from recsys.errors import RequestError
 from recsys.serving import declarations
 from recsys.serving.schema import Invalid, compiled, parsed, time_of
 
-BODIES = {"recommend": declarations.RECOMMEND, "target": declarations.TARGET, "events": declarations.events()}
+BODIES = {"recommend": declarations.recommend(), "target": declarations.TARGET, "events": declarations.events()}
 TEXTS = some.one_of(
     some.text(max_size=6),
     some.sampled_from(
@@ -107,7 +107,7 @@ def test_what_is_no_time_with_an_offset_is_refused(text: str) -> None:
 )
 def test_the_field_that_is_wrong_is_named(body: Any, pointer: str, said: str) -> None:
     with pytest.raises(Invalid) as caught:
-        compiled(declarations.RECOMMEND)(body, "")
+        compiled(declarations.recommend())(body, "")
     assert caught.value.pointer == pointer
     assert said in str(caught.value)
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from recsys.errors import RequestError
 from recsys.serving.journal import Journal
 from recsys.serving.rows import EVENTS, SLATE
 from recsys.serving.schema import Invalid
@@ -116,7 +115,7 @@ def test_whole_numbers_that_are_written_with_a_point_are_whole(service: Service)
 
 
 def test_a_surface_that_is_not_there_is_named_with_those_that_are(service: Service) -> None:
-    with pytest.raises(RequestError, match="Known: homepage, cart"):
+    with pytest.raises(Invalid, match="/surface must be one of cart, homepage"):
         service.recommend({**HOME, "surface": "moon"})
     assert kept(service) == []
 
