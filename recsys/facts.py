@@ -24,15 +24,34 @@ def interactions(workspace: "Workspace", before: int | None = None) -> Interacti
     Args:
         before: only acts earlier than this, microseconds since 1970; None takes all. The numbering stays the same.
     """
+    return payments(workspace, before)[0]
+
+
+def payments(
+    workspace: "Workspace", before: int | None = None
+) -> tuple[Interactions, NDArray[np.int64], NDArray[np.int64]]:
+    """`interactions`, and of each act what was paid and what the list price was: cents of one item, int64, shape
+    (acts,), -1 where the events do not say."""
     acts = _acts(workspace, before)
     users = _ids(workspace, "users", "user_id", "unit_id")
     items = _ids(workspace, "items", "item_id")
     items = items or tuple(sorted(set(acts["item_id"].to_pylist())))
     user, item = place(acts["unit_id"], users), place(acts["item_id"], items)
-    action, known = place(acts["kind"], ACTIONS), item >= 0
-    user, item, action, time = user[known], item[known], action[known], acts["time"].to_numpy()[known]
-    order = np.lexsort((item, action, time, user))
-    return Interactions.of(users, items, user[order], item[order], action[order], time[order])
+    action, time = place(acts["kind"], ACTIONS), acts["time"].to_numpy()
+    paid, listed = cents(acts)
+    order = np.lexsort((listed, paid, item, action, time, user))
+    order = order[item[order] >= 0]
+    data = Interactions.of(users, items, user[order], item[order], action[order], time[order])
+    return data, paid[order], listed[order]
+
+
+def cents(acts: "pa.Table") -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """What was paid for one item and what its list price was in rows of the table events; -1 where not said."""
+    value, quantity, listed = (
+        np.array(acts[name].fill_null(missing).to_numpy(), np.int64)
+        for name, missing in (("value", -1), ("quantity", 1), ("list_price", -1))
+    )
+    return np.where(value >= 0, value // np.maximum(quantity, 1), -1), listed
 
 
 def friends(workspace: "Workspace", users: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:

@@ -1,0 +1,112 @@
+"""Everything that features are made of, as the lake has it."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.catalogue import Catalogue
+from recsys.errors import DataError
+from recsys.features.definitions import GIFT, PURCHASE
+from recsys.interactions import Interactions
+from recsys.prices import ALWAYS, UNKNOWN, Prices
+
+if TYPE_CHECKING:
+    from store import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Friends:
+    """Row k: user `user[k]` has the friend `friend[k]` since `since[k]`; each pair once, in order of user and friend.
+
+    Attributes:
+        user, friend: places in the list of users, int64, shape (rows,).
+        since: microseconds since 1970 UTC, int64.
+    """
+
+    user: NDArray[np.int64]
+    friend: NDArray[np.int64]
+    since: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, pairs: NDArray[np.integer], since: NDArray[np.integer] | None = None) -> "Friends":
+        """From pairs, shape (rows, 2); since ALWAYS if no times are given."""
+        times = np.full(len(pairs), ALWAYS) if since is None else np.asarray(since, np.int64)
+        pairs = np.asarray(pairs, np.int64).reshape(-1, 2)
+        order = np.lexsort((times, pairs[:, 1], pairs[:, 0]))
+        pairs, times = pairs[order], times[order]
+        first = np.ones(len(pairs), bool)
+        first[1:] = np.any(pairs[1:] != pairs[:-1], axis=1)
+        return cls(pairs[first, 0], pairs[first, 1], times[first])
+
+
+@dataclass(frozen=True, slots=True)
+class Payments:
+    """Of each row of the interactions, in cents, UNKNOWN (-1) where nothing was bought or it is not known."""
+
+    paid: NDArray[np.int64]
+    listed: NDArray[np.int64]
+
+    @classmethod
+    def public(cls, interactions: Interactions, prices: Prices, list_price: NDArray[np.int64]) -> "Payments":
+        """As if everybody had paid the public price of the time."""
+        none = np.full(len(interactions), UNKNOWN)
+        return cls(none, none).filled(interactions, prices, list_price)
+
+    def filled(self, interactions: Interactions, prices: Prices, list_price: NDArray[np.int64]) -> "Payments":
+        """With the public prices of the time where the facts do not say."""
+        bought = (interactions.action == PURCHASE) | (interactions.action == GIFT)
+        public = prices.at(interactions.item, interactions.time)
+        paid = np.where(bought, np.where(self.paid >= 0, self.paid, public), UNKNOWN)
+        return Payments(
+            paid, np.where(bought, np.where(self.listed >= 0, self.listed, list_price[interactions.item]), UNKNOWN)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """What features are wanted of: row k is user `user[k]`, item `item[k]` at `time[k]`, int64, shape (rows,).
+
+    Users and items are places in the lists of the interactions; -1 is a user whom nobody knew.
+    """
+
+    user: NDArray[np.int64]
+    item: NDArray[np.int64]
+    time: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The facts of one shop; `interactions.items` are the catalogue's."""
+
+    interactions: Interactions
+    payments: Payments
+    catalogue: Catalogue
+    friends: Friends
+
+    @classmethod
+    def read(cls, workspace: "Workspace", before: int | None = None) -> "History":
+        """All facts of a workspace; acts only from before a time if one is given.
+
+        Raises:
+            DataError: if the workspace has no items.
+        """
+        from recsys import facts
+
+        catalogue = Catalogue.read(workspace)
+        if not len(catalogue):
+            raise DataError(f"{workspace.path} has no items. Import the table items first.")
+        acts, paid, listed = facts.payments(workspace, before)
+        payments = Payments(paid, listed).filled(acts, catalogue.prices, catalogue.list_price)
+        return cls(acts, payments, catalogue, Friends.of(*facts.friends(workspace, acts.users)))
+
+    def as_of(self, decisions: Decisions) -> NDArray[np.float32]:
+        """The features of each decision as they were known at its time, shape (rows, len(NAMES))."""
+        from recsys.features.offline import as_of
+
+        prices, friends = self.catalogue.prices, self.friends
+        return as_of(self.interactions, self.catalogue, prices, friends, decisions, payments=self.payments)
