@@ -1,4 +1,4 @@
-"""The dashboard as one ASGI application: pages, /api/health, compression and a warm start."""
+"""The dashboard as one ASGI application: pages, /api/health, the engine's routes, compression and a warm start."""
 
 import asyncio
 import gc
@@ -21,7 +21,8 @@ from streamlit.runtime.pages_manager import PagesManager
 
 from dashboard import static_files
 from dashboard.parts.palette import options
-from store import StoreError
+from recsys.serving.mounted import Mounted
+from store import StoreError, Workspace
 
 SCRIPT = Path(__file__).with_name("app.py")
 WORKSPACE = "HOLDOUT_WORKSPACE"
@@ -107,6 +108,7 @@ async def warm(app: Any) -> AsyncIterator[None]:
     meanwhile = [loop.run_in_executor(None, work) for work in (static_files.warm, _open_latest_looks)]
     yield
     await asyncio.gather(*meanwhile)
+    await asyncio.to_thread(ENGINE.stop)
 
 
 def _open_latest_looks() -> None:
@@ -115,6 +117,15 @@ def _open_latest_looks() -> None:
 
     with suppress(StoreError):
         source.glances()
+
+
+def _workspace() -> Workspace:
+    from dashboard import source
+
+    return source.workspace()
+
+
+ENGINE = Mounted(_workspace)
 
 
 async def health(request: Request) -> JSONResponse:
@@ -143,7 +154,7 @@ def on_script_error(error: Exception) -> bool:
 app = st.App(
     SCRIPT,
     lifespan=warm,
-    routes=[Route("/api/health", health)],
+    routes=[Route("/api/health", health), *ENGINE.routes],
     middleware=[
         Middleware(SecurityHeaders),
         Middleware(static_files.StaticFiles),
@@ -159,8 +170,6 @@ def run(workspace: str | Path, port: int = 8501, *, host: str = "127.0.0.1") -> 
     Raises:
         store.WorkspaceError: if the folder is not a workspace.
     """
-    from store import Workspace
-
     os.environ[WORKSPACE] = str(Workspace.open(workspace).path)
     app.run(config={**options(), "server.port": port, "server.address": host})
 
