@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recsys.commands import add_to
+
 if TYPE_CHECKING:
     from analysis import Experiment
     from store import Workspace
@@ -21,6 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Holdout: experiments, monitors and a recommender for a game and community shop.",
 )
+
+add_to(app)
 
 WorkspaceOption = Annotated[
     Path, typer.Option("--workspace", "-w", envvar="HOLDOUT_WORKSPACE", help="The workspace folder.")
@@ -356,14 +360,6 @@ def dashboard(
     from dashboard.serve import run
 
     run(_open(workspace).path, port=port, host=host)
-
-
-@app.command()
-def serve(workspace: WorkspaceOption = Path("."), port: int = 8502, host: str = "127.0.0.1") -> None:
-    """Answer recommend, target and event requests over HTTP until stopped (docs/serving.md)."""
-    from recsys.serving.command import serve as answer_requests
-
-    answer_requests(_open(workspace), host=host, port=port)
 
 
 def _open(folder: Path) -> Workspace:

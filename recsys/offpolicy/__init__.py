@@ -2,6 +2,7 @@
 
 from recsys.offpolicy.estimate import Estimate, estimate, estimates
 from recsys.offpolicy.estimator import Estimator, EstimatorError, known_estimators
+from recsys.offpolicy.evaluation import PolicyReport, evaluate_policy
 from recsys.offpolicy.interval import Interval
 from recsys.offpolicy.logged import Logged, Slates, weights
 from recsys.offpolicy.support import Support, support, unsupported_share
@@ -12,10 +13,12 @@ __all__ = [
     "EstimatorError",
     "Interval",
     "Logged",
+    "PolicyReport",
     "Slates",
     "Support",
     "estimate",
     "estimates",
+    "evaluate_policy",
     "known_estimators",
     "support",
     "unsupported_share",

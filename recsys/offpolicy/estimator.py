@@ -26,16 +26,18 @@ class Terms:
 
     Attributes:
         corners: the extreme (numerator, denominator) that one decision can contribute, shape (corners, 2).
+        weight: of each place, shape (slates, places), as the estimator weighs it; None for single decisions.
     """
 
     numerator: Array
     denominator: Array
     corners: Array
+    weight: Array | None = None
 
     @classmethod
-    def mean(cls, values: Array, low: float, high: float) -> "Terms":
+    def mean(cls, values: Array, low: float, high: float, weight: Array | None = None) -> "Terms":
         """The value is the mean of `values`, each of which lies between `low` and `high`."""
-        return cls(values, np.ones(len(values)), np.array([[low, 1.0], [high, 1.0]]))
+        return cls(values, np.ones(len(values)), np.array([[low, 1.0], [high, 1.0]]), weight)
 
 
 class Estimator(ABC):

@@ -48,7 +48,7 @@ class CascadeDoublyRobust(Estimator, name="cascade_dr", title="Cascade, doubly r
         most, above = data.cascade.max(axis=0), data.above.max(axis=0)
         bottom = most * np.minimum(low - data.fitted.max(axis=0), 0) + np.minimum(above * data.expected.min(axis=0), 0)
         top = most * np.maximum(high - data.fitted.min(axis=0), 0) + np.maximum(above * data.expected.max(axis=0), 0)
-        return Terms.mean(part.sum(axis=1), float(bottom.sum()), float(top.sum()))
+        return Terms.mean(part.sum(axis=1), float(bottom.sum()), float(top.sum()), data.cascade)
 
 
 def whole(log: Logged | Slates) -> Slates:
@@ -61,4 +61,4 @@ def whole(log: Logged | Slates) -> Slates:
 def _weighted(log: Slates, weight: Array) -> Terms:
     low, high = log.reward_range
     most = float(weight[log.shown].max()) * int(log.shown.sum(axis=1).max())
-    return Terms.mean((weight * log.reward).sum(axis=1), min(most * low, 0.0), max(most * high, 0.0))
+    return Terms.mean((weight * log.reward).sum(axis=1), min(most * low, 0.0), max(most * high, 0.0), weight)

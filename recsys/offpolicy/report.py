@@ -1,0 +1,39 @@
+"""A policy report in words."""
+
+from recsys.offpolicy.estimate import Estimate
+from recsys.offpolicy.estimator import known_estimators
+from recsys.offpolicy.evaluation import PolicyReport
+from recsys.offpolicy.interval import Interval
+
+
+def as_text(report: PolicyReport) -> str:
+    """The report as lines of text: what was asked, what was earned, and each estimator's answer or refusal."""
+    lines = [
+        f"{report.policy}",
+        f"  {report.surface}, {report.unit}, on {report.slates:,} slates of {report.people:,} people, "
+        f"{report.begin:%d %b %Y} to {report.end:%d %b %Y}, chosen by {report.logged_policy}",
+        f"  as logged: {_value(report.logged.value)} {_ends(report.logged.interval)}",
+    ]
+    if report.open:
+        lines.append(f"  {report.open:,} slates are too new to count")
+    if report.refused:
+        return "\n".join([*lines, f"  Not evaluable: {report.refused}"])
+    for found, change in zip(report.estimates, report.changes, strict=True):
+        lines.append(f"  {known_estimators()[found.estimator].title:<25} {_line(found, change)}")
+    return "\n".join(lines)
+
+
+def _line(found: Estimate, change: Interval | None) -> str:
+    if found.value is None:
+        return found.refused
+    moved = "" if change is None else f"; change {change.lower:+.4g} to {change.upper:+.4g}"
+    counted = f"effective sample {found.support.ratio:.0%}, largest weight {found.support.largest:.3g}"
+    return f"{_value(found.value)} {_ends(found.interval)}{moved}; {counted}"
+
+
+def _value(value: float | None) -> str:
+    return "no value" if value is None else f"{value:.4g}"
+
+
+def _ends(interval: Interval | None) -> str:
+    return "" if interval is None else f"({interval.lower:.4g} to {interval.upper:.4g}, 95 %, {interval.rule})"

@@ -1,0 +1,157 @@
+"""Policies evaluated on a lake's log of slates, against the exact value of each."""
+
+import json
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from recsys.errors import DataError, RequestError
+from recsys.offpolicy import evaluate_policy
+from recsys.offpolicy.command import as_json, policies
+from recsys.offpolicy.policies import Explore, Given, Uniform, parse
+from recsys.offpolicy.report import as_text
+from recsys.offpolicy.slate_log import logged_policies, read_slates
+from store import Workspace
+from tests.recsys.offpolicy import slate_facts
+from tests.recsys.offpolicy.slate_facts import EPSILON, ITEMS, MARGINS, PLACES, PRICES, START
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    return slate_facts.a_log(tmp_path_factory.mktemp("offpolicy") / "shop")
+
+
+def test_the_log_is_read_as_it_was_written(workspace):
+    log = read_slates(workspace, "homepage", "click")
+    assert log.reward.shape == (len(log), PLACES) and log.shown.all()
+    assert log.policy == "p-1" and set(np.unique(log.reward)) == {0.0, 1.0}
+    assert (log.candidates == [ITEMS, ITEMS - 1, ITEMS - 2]).all()
+    assert (np.diff(log.time) >= 0).all()
+    # The last event lies days after the last slate: no slate is too new.
+    assert log.open == 0 and len(log) == 3000
+
+
+@pytest.mark.parametrize("reward", ["click", "purchase", "revenue", "margin"])
+def test_rewards_are_those_of_a_plain_reading(workspace, reward):
+    events = workspace.lake.table("events").to_pyarrow().to_pylist()
+    log = workspace.lake.table("recommendations").to_pyarrow().to_pylist()
+    window = timedelta(days=1 if reward == "click" else 3)
+    total = 0.0
+    acts = {}
+    for act in events:
+        acts.setdefault((act["slate_id"], act["item_id"]), []).append(act)
+    for place in log:
+        met = [
+            act
+            for act in acts.get((place["slate_id"], place["item_id"]), [])
+            if place["time"] <= act["time"] < place["time"] + window
+        ]
+        bought = [act for act in met if act["kind"] == "purchase"]
+        share = MARGINS[int(place["item_id"][1:])] if reward == "margin" else 1.0
+        total += {"click": bool(met), "purchase": bool(bought)}.get(reward, sum(a["value"] for a in bought) * share)
+    assert total > 0
+    assert read_slates(workspace, "homepage", reward).reward.sum() == pytest.approx(total)
+
+
+def test_slates_whose_reward_is_not_known_yet_are_left_out(workspace):
+    end = START + timedelta(days=28)
+    young = read_slates(workspace, "homepage", "purchase")
+    assert len(young) == 3000
+    part = Workspace.open(workspace.path)
+    recent = read_slates(part, "homepage", "purchase", since=end - timedelta(days=2))
+    assert 0 < len(recent) < 300
+
+
+@pytest.mark.parametrize("share", [0.05, 0.6])
+def test_another_share_of_exploration_is_valued_right(workspace, share):
+    report = evaluate_policy(workspace, Explore(share, EPSILON), surface="homepage")
+    truth = slate_facts.true_clicks(share)
+    by_name = {each.estimator: each for each in report.estimates}
+    assert set(by_name) == {"sips", "iips", "rips", "cascade_dr"}
+    for name in ("sips", "rips", "cascade_dr"):
+        assert by_name[name].interval.covers(truth), (name, by_name[name], truth)
+    logged = slate_facts.true_clicks(EPSILON)
+    assert report.logged.interval.covers(logged)
+    changes = dict(zip(by_name, report.changes, strict=True))
+    assert changes["cascade_dr"].covers(truth - logged)
+    if share < EPSILON:
+        # What both policies share cancels in their difference.
+        width = changes["cascade_dr"].upper - changes["cascade_dr"].lower
+        assert width < report.logged.interval.upper - report.logged.interval.lower
+
+
+def test_the_chances_of_another_share_are_those_that_its_own_draws_would_have(workspace):
+    log = read_slates(workspace, "homepage", "click")
+    rows = workspace.lake.table("recommendations").to_pyarrow().sort_by([("time", "ascending"), ("slate_id", "ascending"), ("position", "ascending")]).to_pylist()  # fmt: skip
+    found = Explore(0.05, EPSILON).chances(log)
+    for slate in range(50):
+        left = np.ones(ITEMS, bool)
+        for place in range(PLACES):
+            item = int(rows[slate * PLACES + place]["item_id"][1:])
+            assert found[slate, place] == pytest.approx(slate_facts.chances(0.05, left)[item], rel=1e-9)
+            left[item] = False
+
+
+def test_the_logged_policy_itself_has_no_change(workspace):
+    report = evaluate_policy(workspace, Explore(EPSILON, EPSILON), surface="homepage", reward="revenue")
+    for found, change in zip(report.estimates, report.changes, strict=True):
+        if found.estimator != "cascade_dr":
+            assert found.value == pytest.approx(report.logged.value)
+        assert found.support.ratio == pytest.approx(1) and change.covers(0)
+
+
+def test_the_reward_model_narrows_without_knowing_what_was_shown(workspace):
+    report = evaluate_policy(workspace, Uniform(), surface="homepage")
+    by_name = {each.estimator: each for each in report.estimates}
+    widths = {name: each.interval.upper - each.interval.lower for name, each in by_name.items() if each.interval}
+    assert widths["cascade_dr"] < widths["rips"] < widths["sips"]
+
+
+def test_a_policy_that_the_log_cannot_hold_is_refused_with_its_figures(workspace):
+    log = read_slates(workspace, "homepage", "click")
+    # Always the least likely item: hardly anything logged is what it would do.
+    least = np.where(log.propensity < EPSILON / log.candidates * 1.3, 1.0, 0.0)
+    report = evaluate_policy(workspace, Given("The least likely", least), surface="homepage")
+    whole = {each.estimator: each for each in report.estimates}["rips"]
+    assert whole.value is None and "effective sample" in whole.refused
+
+
+def test_a_wrong_epsilon_is_refused(workspace):
+    report = evaluate_policy(workspace, Explore(0.01, 0.9), surface="homepage")
+    assert "logged propensities lie below" in report.refused and report.estimates == ()
+    assert "Not evaluable" in as_text(report)
+
+
+def test_a_report_says_everything_in_words_and_in_json(workspace):
+    reports = policies(workspace, ["uniform", "epsilon=0.05"], logged_epsilon=EPSILON)
+    assert [each.surface for each in reports] == ["homepage", "homepage"]
+    text = as_text(reports[1])
+    assert "5.0% of places drawn uniformly" in text and "effective sample" in text and "chosen by p-1" in text
+    assert json.loads(as_json(reports))[1]["estimates"][0]["value"] > 0
+
+
+@pytest.mark.parametrize("text", ["best", "epsilon=much", "epsilon=2", "weights=1"])
+def test_what_cannot_be_asked_says_what_can(text):
+    with pytest.raises(RequestError, match=r"epsilon=0\.01|must be in \[0, 1\]"):
+        parse(text, EPSILON)
+
+
+def test_an_epsilon_needs_the_logged_one():
+    with pytest.raises(RequestError, match="--logged-epsilon"):
+        parse("epsilon=0.01", None)
+
+
+def test_an_empty_log_says_how_to_fill_it(tmp_path):
+    empty = Workspace.create(tmp_path / "empty")
+    with pytest.raises(DataError, match="holdout serve"):
+        policies(empty, ["uniform"])
+    assert logged_policies(empty) == {}
+
+
+def test_a_surface_or_reward_that_is_not_logged_is_named_with_those_that_are(workspace):
+    with pytest.raises(DataError, match="homepage by p-1"):
+        read_slates(workspace, "cart", "click")
+    with pytest.raises(DataError, match="revenue"):
+        read_slates(workspace, "homepage", "happiness")
+    assert PRICES.min() > 0
