@@ -46,6 +46,8 @@ def run(workspace: Workspace, opening: Callable[[Workspace], Recommender], *, ho
         access_log=False,
         log_level="warning",
         server_header=False,
+        # Longer than the 60 s of common proxies, so that they close an idle connection, not we under their feet.
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=10,
         lifespan="on",
     )

@@ -4,8 +4,10 @@ import hashlib
 import json
 import re
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -203,3 +205,21 @@ def test_the_document_declares_every_route_and_no_key_where_none_is_asked_for(tm
     assert "401" not in json.dumps(plain) and "securitySchemes" in keyed["components"]
     assert keyed["paths"]["/v1/events"]["post"]["security"] == [{"key": []}]
     assert "security" not in keyed["paths"]["/v1/health"]["get"]
+
+
+def test_the_examples_of_the_page_run_and_succeed(server: Served) -> None:
+    page = Path(__file__).resolve().parents[3] / "docs" / "serving.md"
+    examples = re.findall(r"```sh\n(curl .*?)```", page.read_text("utf-8"), re.DOTALL)
+    assert len(examples) == 5
+    for example in examples:
+        here = example.replace("curl -s", "curl -s --fail").replace("8502", str(server.port))
+        done = subprocess.run(["bash", "-c", here], capture_output=True, text=True, timeout=20)
+        assert done.returncode == 0 and done.stdout, example
+
+
+def test_every_setting_is_on_the_page_with_its_default() -> None:
+    text = (Path(__file__).resolve().parents[3] / "docs" / "serving.md").read_text("utf-8")
+    for each in fields(ServingSettings):
+        match = re.search(rf"^ +{each.name} = (\S+)", text, re.MULTILINE)
+        assert match, each.name
+        assert each.name == "api_keys_sha256" or float(match[1]) == each.default
