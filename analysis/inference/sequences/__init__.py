@@ -22,7 +22,7 @@ from analysis.inference.sequences.normal import (
     one_sided_p_value,
     rho_for,
 )
-from analysis.inference.sequences.quantile import compare_quantiles, quantile_sequence
+from analysis.inference.sequences.quantile import compare_quantiles, quantile_ranks, quantile_sequence
 from analysis.inference.sequences.stitching import quantile_uniform_bound, stitched_bound
 from analysis.inference.sequences.student import StudentMixture
 
@@ -46,6 +46,7 @@ __all__ = [
     "one_sided_critical",
     "one_sided_p_value",
     "proportion_sequence",
+    "quantile_ranks",
     "quantile_sequence",
     "quantile_uniform_bound",
     "rate_sequence",

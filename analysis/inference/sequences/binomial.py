@@ -15,6 +15,8 @@ from analysis.metrics.metric import Array
 
 # A prior must weigh something: this share of a single step's variance at least.
 LEAST_PRIOR = 1e-3
+# At 1 itself the prior has no weight on failures, and its logarithm no value.
+ALMOST_ONE = 1 - 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,10 @@ def proportion_sequence(
         likelihood = special.xlogy(k, p) + special.xlog1py(n - k, -p)
         return np.asarray(special.betaln(a + n - k, b + k) - special.betaln(a, b) - likelihood - goal)
 
-    share, tiny = k / n, np.finfo(float).tiny
-    low = solve(gap, np.full(k.shape, tiny), np.where(k > 0, share, tiny), k, n)
-    high = solve(gap, np.where(k < n, share, 1 - 1e-16), np.full(k.shape, 1 - 1e-16), k, n)
-    return np.where(k > 0, low, 0.0), np.where(k < n, high, 1.0)
+    def lowest(k: Array) -> Array:
+        # One success may be no evidence against any chance, however small.
+        least = np.full(k.shape, 1e-300)
+        some = (k > 0) & (gap(least, k, n) > 0)
+        return np.where(some, solve(gap, least, np.where(some, np.minimum(k / n, ALMOST_ONE), least), k, n), 0.0)
+
+    return lowest(k), 1 - lowest(n - k)

@@ -100,10 +100,13 @@ def rate_sequence(counts: Array, exposure: Array, alpha: float = 0.05, *, planne
         # A count that is too low: E exp(l (m - N)) <= exp(l^2 m / 2), so it is sub-Gaussian.
         return np.asarray(OneSidedNormal(rho).log_e(expected - count, expected) - goal)
 
-    low = solve(lambda e, c: evidence(e, c, True), np.full(counts.shape, 1e-12), np.maximum(counts, 1e-12), counts)
+    # So few events may be no evidence against any rate, however small.
+    least = np.full(counts.shape, 1e-12)
+    some = evidence(least, np.maximum(counts, 1e-9), True) > 0
+    low = solve(lambda e, c: evidence(e, c, True), least, np.where(some, counts, least), counts)
     most = 2 * counts + 4 * goal + 4 * np.sqrt(planned_count * goal) + 10
     for _ in range(60):
         short = evidence(most, counts, False) < 0
         most = np.where(short, 2 * most, most)
     high = solve(lambda e, c: evidence(e, c, False), np.maximum(counts, 1e-12), most, counts)
-    return np.where(counts > 0, low, 0.0) / exposure, high / exposure
+    return np.where(some, low, 0.0) / exposure, high / exposure

@@ -43,7 +43,7 @@ class TwoSidedNormal:
 class OneSidedNormal:
     """Mixture over positive slopes only: a half normal. It says when a walk is too high, never when it is too low.
 
-    Narrower than one side of `TwoSidedNormal` at level 2 alpha.
+    A little wider than one side of `TwoSidedNormal` at level 2 alpha, which keeps alpha / (1 - alpha) only.
 
     Source: Howard et al. 2021, one-sided normal mixture.
     """

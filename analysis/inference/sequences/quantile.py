@@ -29,11 +29,26 @@ def quantile_sequence(
 
     Source: Howard and Ramdas, Bernoulli 2022, theorem 1 (b), with the beta-binomial mixture.
     """
-    mixture, values = _mixture(quantile, alpha, planned), np.asarray(values, float)
-    seen = np.asarray(looks)
+    values, seen = np.asarray(values, float), np.asarray(looks)
     if np.any((seen < 1) | (seen > len(values))):
         raise AnalysisError(f"looks must be between 1 and the {len(values)} values; got {seen.tolist()}.")
-    goal, n, q = -np.log(level(alpha)), seen.astype(float), quantile
+    first, last = quantile_ranks(seen, quantile, alpha, planned=planned)
+    lower, upper = np.full(len(seen), -np.inf), np.full(len(seen), np.inf)
+    for k, n in enumerate(seen):
+        ranked = np.sort(values[:n])
+        if first[k] >= 1:
+            lower[k] = ranked[first[k] - 1]
+        if last[k] <= n:
+            upper[k] = ranked[last[k] - 1]
+    return lower, upper
+
+
+def quantile_ranks(
+    looks: NDArray[np.int64], quantile: float, alpha: float = 0.05, *, planned: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Ranks of the values that are the ends of `quantile_sequence`, from 1; below 1 or above n where there is none."""
+    mixture, goal = _mixture(quantile, alpha, planned), -np.log(level(alpha))
+    n, q = np.asarray(looks, float), quantile
 
     def gap(walk: Array, n: Array) -> Array:
         return np.asarray(mixture.log_e(walk, q * (1 - q) * n) - goal)
@@ -42,18 +57,7 @@ def quantile_sequence(
     sure_low, sure_high = gap(low, n) > 0, gap(high, n) > 0
     down = np.where(sure_low, solve(gap, np.where(sure_low, low, least), least, n), low)
     up = np.where(sure_high, solve(gap, least, np.where(sure_high, high, least), n), high)
-    return _order_statistics(values, seen, np.ceil(q * n + down), np.floor(q * n + up) + 1)
-
-
-def _order_statistics(values: Array, seen: NDArray[np.int64], first: Array, last: Array) -> tuple[Array, Array]:
-    lower, upper = np.full(len(seen), -np.inf), np.full(len(seen), np.inf)
-    for k, n in enumerate(seen):
-        ranked = np.sort(values[:n])
-        if first[k] >= 1:
-            lower[k] = ranked[int(first[k]) - 1]
-        if last[k] <= n:
-            upper[k] = ranked[int(last[k]) - 1]
-    return lower, upper
+    return np.ceil(q * n + down).astype(int), np.floor(q * n + up).astype(int) + 1
 
 
 def compare_quantiles(
