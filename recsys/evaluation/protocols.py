@@ -59,6 +59,7 @@ def leave_one_out(source: Source) -> Split:
         acts.keep(validation),
         acts.keep(test),
         target=source.target,
+        ordered=source.ordered,
         sides=source.sides,
     )
 
@@ -79,6 +80,7 @@ def given_split(source: Source) -> Split:
         validation,
         source.test,
         target=source.target,
+        ordered=source.ordered,
         sides=source.sides,
     )
 
@@ -101,6 +103,7 @@ def ratio_split(source: Source, rng: np.random.Generator) -> Split:
         acts.keep(part == 2),
         refit=False,
         target=source.target,
+        ordered=source.ordered,
         drawn=True,
         sides=source.sides,
     )
@@ -140,6 +143,7 @@ def leave_items_out(source: Source, rng: np.random.Generator) -> Split:
         acts.keep((of_act == 2) & warm),
         refit=False,
         target=source.target,
+        ordered=source.ordered,
         drawn=True,
         sides=source.sides,
         candidates=(part == 1, part == 2),

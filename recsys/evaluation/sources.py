@@ -18,6 +18,7 @@ class Source:
     Attributes:
         validation, test: acts that the files set apart; None where they do not.
         target: the action that is to be predicted (of ACTIONS); None for any.
+        ordered: whether the order of the file is the order in time.
         note: what the reader took for an act, in words.
     """
 
@@ -26,6 +27,7 @@ class Source:
     validation: Interactions | None = None
     test: Interactions | None = None
     target: str | None = None
+    ordered: bool = False
     sides: Sides = NOTHING
     note: str = ""
 
@@ -113,7 +115,7 @@ def _text(form: str) -> Callable[[Path], Source]:
             first += len(rows[-1].user) if rows[-1] else 0
         train, validation, test = (one.interactions() if one else None for one in rows)
         assert train is not None
-        return Source(path.stem, train, validation, test)
+        return Source(path.stem, train, validation, test, ordered=form == "pairs")
 
     return read
 

@@ -54,6 +54,7 @@ class Split:
         protocol: how it was cut, in words that are printed beside every number.
         refit: whether a model learns again from train and validation together before the test.
         target: the action that is to be predicted (of ACTIONS); None for any.
+        ordered: whether the times tell the order of the acts.
         drawn: whether another seed would give another split.
         candidates: which items may be recommended at validation and at the test, each of shape (items,).
         negatives: for each wanted act of the test, the items that a sampled protocol ranks it among, shape (wanted, n).
@@ -66,6 +67,7 @@ class Split:
     test: Interactions
     refit: bool = True
     target: str | None = None
+    ordered: bool = True
     drawn: bool = False
     sides: Sides = NOTHING
     candidates: tuple[NDArray[np.bool_], NDArray[np.bool_]] | None = None
@@ -96,6 +98,7 @@ class Split:
             friends=self.sides.friends,
             attributes=self.sides.attributes,
             members=self.sides.members,
+            ordered=self.ordered,
             target=self.target,
             validation=self.validation,
             seconds=seconds,

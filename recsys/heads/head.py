@@ -28,6 +28,7 @@ class Context:
         friends: 1 where two users are friends, shape (users, users).
         attributes: 1 where an item has an attribute (tag, publisher, word, price band), shape (items, attributes).
         members: 1 where a user that stands for a group has another user as its member, shape (users, users).
+        ordered: whether the times of the acts tell their order; False where a file lists them in no order.
         target: the action that is to be predicted (a name of ACTIONS), None for any.
         validation: acts held out of training, to choose settings and to stop early by; never the test's.
         seconds: CPU seconds that fitting may take.
@@ -37,6 +38,7 @@ class Context:
     friends: "csr_array | None" = None
     attributes: "csr_array | None" = None
     members: "csr_array | None" = None
+    ordered: bool = True
     target: str | None = None
     validation: Interactions | None = None
     seconds: float = 1800.0
