@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recsys.errors import DataError
-from recsys.offpolicy.estimate import LEAST_UNITS, Estimate, estimate, estimates
+from recsys.offpolicy.estimate import Estimate, estimate, estimates
 from recsys.offpolicy.estimator import Terms, estimator
 from recsys.offpolicy.interval import Interval, Sums, interval
 from recsys.offpolicy.logged import Array, Slates, weights
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from store import Workspace
 
 HOUR = 3_600_000_000
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class PolicyReport:
         policy: what it does, in words; `logged_policy` is the version that did act.
         unit: of all values, in words.
         logged: what the logged policy earned, which needs no weights.
-        estimates: by each estimator; `changes` in the same order are the differences to `logged`, None where refused.
+        estimates: by each estimator.
+        lifts: in the same order, the interval of the relative change to `logged`; None where refused or none is earned.
         refused: why the policy cannot be asked about at all; then there are no estimates.
         open: slates that are too new to count.
     """
@@ -46,7 +48,7 @@ class PolicyReport:
     end: datetime
     logged: Estimate
     estimates: tuple[Estimate, ...]
-    changes: tuple[Interval | None, ...]
+    lifts: tuple[Interval | None, ...]
     refused: str = ""
     open: int = 0
 
@@ -82,7 +84,7 @@ def evaluate(log: SlateLog, policy: Asked, *, seed: int = 0) -> PolicyReport:
     own = Slates.of(log.reward, np.ones(log.reward.shape), unit=log.user, shown=log.shown)
     first, last = (datetime.fromtimestamp(at / 1e6, UTC) for at in (log.time.min(), log.time.max()))
     found: tuple[Estimate, ...] = ()
-    changes: tuple[Interval | None, ...] = ()
+    lifts: tuple[Interval | None, ...] = ()
     refused = ""
     try:
         weighted = _weighted(log, policy, np.random.default_rng(seed))
@@ -90,7 +92,7 @@ def evaluate(log: SlateLog, policy: Asked, *, seed: int = 0) -> PolicyReport:
         refused = str(error)
     else:
         found = estimates(weighted)
-        changes = tuple(_change(each, weighted, own) for each in found)
+        lifts = tuple(_lift(each, weighted, own) for each in found)
     people = len(np.unique(log.user))
     return PolicyReport(
         policy.title,
@@ -104,7 +106,7 @@ def evaluate(log: SlateLog, policy: Asked, *, seed: int = 0) -> PolicyReport:
         last,
         estimate("iips", own),
         found,
-        changes,
+        lifts,
         refused,
         log.open,
     )
@@ -149,16 +151,18 @@ def _context(log: SlateLog, unit: "np.ndarray[tuple[int, ...], np.dtype[np.int64
     return np.stack([passed, np.sin(turn), np.cos(turn), np.log1p(earlier) / 5], axis=1)
 
 
-def _change(found: Estimate, weighted: Slates, own: Slates) -> Interval | None:
-    """The difference to what was earned, with an interval from the same slates: what they share cancels."""
-    if found.value is None or found.units < LEAST_UNITS:
+def _lift(found: Estimate, weighted: Slates, own: Slates) -> Interval | None:
+    """The relative change to what was earned, with an interval from the same slates: what they share cancels."""
+    earned = np.where(own.shown, own.reward, 0.0).sum(axis=1)
+    if found.value is None or earned.sum() <= 0:
         return None
     terms = estimator(found.estimator).terms(weighted)
-    earned = np.where(own.shown, own.reward, 0.0).sum(axis=1)
-    reach = _reach(weighted, terms)
-    corners = np.array([[-reach, 1.0], [reach, 1.0]])
-    sums = Sums.by_unit(terms.numerator - earned, terms.denominator, weighted.unit, corners)
-    return interval(sums) if sums.error > 0 else Interval(0.0, 0.0, "exact")
+    reach, (low, high) = _reach(weighted, terms), own.value_range
+    corners = np.array([[end + away, end] for end in (low, high) for away in (-reach, reach)])
+    sums = Sums.by_unit(terms.numerator, earned, weighted.unit, corners)
+    # Weights that are all 1 but for rounding change nothing.
+    around = interval(sums) if reach > ROUNDING else Interval(sums.value, sums.value, "exact")
+    return Interval(around.lower - 1, around.upper - 1, around.rule)
 
 
 def _reach(log: Slates, terms: Terms) -> float:

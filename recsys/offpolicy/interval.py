@@ -15,7 +15,9 @@ LINDEBERG = 0.35
 # How near a bet may come to ruin; Waudby-Smith and Ramdas 2024 advise 1/2 to 3/4.
 STAKE = 0.75
 ORDERS = 8
-STEPS = 30
+STEPS = 24
+# No end is looked for beyond this many standard errors.
+FARTHEST = 2.0**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,16 +138,18 @@ def betting(sums: Sums, alpha: float = 0.05) -> Interval:
     """
     orders = np.random.default_rng(0).permuted(np.tile(np.arange(len(sums.numerator)), (ORDERS, 1)), axis=1)
     game = _Game.of(sums, orders, math.log(2 / alpha))
-    some = sums.corners[:, 1] != 0
-    ratios = sums.corners[some, 0] / sums.corners[some, 1]
-    lower = _boundary(game, float(ratios.min()), sums.value, 1)
-    return Interval(lower, _boundary(game, float(ratios.max()), sums.value, -1), GUARANTEED)
+    return Interval(_boundary(game, sums, 1), _boundary(game, sums, -1), GUARANTEED)
 
 
-def _boundary(game: "_Game", outer: float, inner: float, side: int) -> float:
-    """The end between `outer`, which is rejected if any value is, and `inner`, which is not."""
-    if not game.rejects(outer, side):
-        return outer
+def _boundary(game: "_Game", sums: Sums, side: int) -> float:
+    """The end below the value (side 1) or above it (side -1): the last value that is not rejected."""
+    inner, step = sums.value, max(sums.error, 1e-12)
+    outer = inner - side * step
+    while not game.rejects(outer, side):
+        inner, step = outer, 2 * step
+        outer = inner - side * step
+        if step > FARTHEST * max(sums.error, 1e-12):
+            return -side * math.inf
     for _ in range(STEPS):
         middle = (outer + inner) / 2
         outer, inner = (middle, inner) if game.rejects(middle, side) else (outer, middle)
@@ -173,7 +177,9 @@ class _Game:
         low, high = (self.sums.most * end for end in self.sums.reach(value))
         nn, nd, dd = self.squares
         count = np.arange(1, self.numerator.shape[1] + 1)
-        variance = ((high - low) ** 2 / 4 + nn - 2 * value * nd + value**2 * dd) / count
+        # The difference of large sums may round to below zero.
+        seen = np.maximum(nn - 2 * value * nd + value**2 * dd, 0.0)
+        variance = ((high - low) ** 2 / 4 + seen) / count
         bet = np.sqrt(2 * self.target / (len(count) * variance))
         ruin = -low if side > 0 else high
         bet = np.minimum(bet, STAKE / ruin) if ruin > 0 else bet

@@ -18,7 +18,7 @@ def as_text(report: PolicyReport) -> str:
         lines.append(f"  {report.open:,} slates are too new to count")
     if report.refused:
         return "\n".join([*lines, f"  Not evaluable: {report.refused}"])
-    for found, change in zip(report.estimates, report.changes, strict=True):
+    for found, change in zip(report.estimates, report.lifts, strict=True):
         lines.append(f"  {known_estimators()[found.estimator].title:<25} {_line(found, change)}")
     return "\n".join(lines)
 
@@ -26,7 +26,7 @@ def as_text(report: PolicyReport) -> str:
 def _line(found: Estimate, change: Interval | None) -> str:
     if found.value is None:
         return found.refused
-    moved = "" if change is None else f"; change {change.lower:+.4g} to {change.upper:+.4g}"
+    moved = "" if change is None else f"; lift {change.lower:+.1%} to {change.upper:+.1%}"
     counted = f"effective sample {found.support.ratio:.0%}, largest weight {found.support.largest:.3g}"
     return f"{_value(found.value)} {_ends(found.interval)}{moved}; {counted}"
 

@@ -73,12 +73,12 @@ def test_another_share_of_exploration_is_valued_right(workspace, share):
         assert by_name[name].interval.covers(truth), (name, by_name[name], truth)
     logged = slate_facts.true_clicks(EPSILON)
     assert report.logged.interval.covers(logged)
-    changes = dict(zip(by_name, report.changes, strict=True))
-    assert changes["cascade_dr"].covers(truth - logged)
+    lifts = dict(zip(by_name, report.lifts, strict=True))
+    assert lifts["cascade_dr"].covers(truth / logged - 1)
     if share < EPSILON:
         # What both policies share cancels in their difference.
-        width = changes["cascade_dr"].upper - changes["cascade_dr"].lower
-        assert width < report.logged.interval.upper - report.logged.interval.lower
+        width = lifts["cascade_dr"].upper - lifts["cascade_dr"].lower
+        assert width * logged < report.logged.interval.upper - report.logged.interval.lower
 
 
 def test_the_chances_of_another_share_are_those_that_its_own_draws_would_have(workspace):
@@ -95,10 +95,10 @@ def test_the_chances_of_another_share_are_those_that_its_own_draws_would_have(wo
 
 def test_the_logged_policy_itself_has_no_change(workspace):
     report = evaluate_policy(workspace, Explore(EPSILON, EPSILON), surface="homepage", reward="revenue")
-    for found, change in zip(report.estimates, report.changes, strict=True):
-        if found.estimator != "cascade_dr":
-            assert found.value == pytest.approx(report.logged.value)
-        assert found.support.ratio == pytest.approx(1) and change.covers(0)
+    for found, lift in zip(report.estimates, report.lifts, strict=True):
+        assert found.value == pytest.approx(report.logged.value)
+        assert found.support.ratio == pytest.approx(1)
+        assert (lift.lower, lift.upper) == pytest.approx((0, 0), abs=1e-9)
 
 
 def test_the_reward_model_narrows_without_knowing_what_was_shown(workspace):
