@@ -113,8 +113,14 @@ def _prices(ids: tuple[str, ...], list_price: NDArray[np.int64], discounts: "pa.
     return Prices.of(list_price, item[known], starts[known], ends[known], price.to_numpy()[known])
 
 
+def _lacks(table: "pa.Table", column: str) -> bool:
+    import pyarrow as pa
+
+    return column not in table.column_names or pa.types.is_null(table.schema.field(column).type)
+
+
 def _texts(table: "pa.Table", column: str) -> tuple[str, ...]:
-    if column not in table.column_names:
+    if _lacks(table, column):
         return ("",) * len(table)
     return tuple(text or "" for text in table[column].to_pylist())
 
@@ -122,13 +128,13 @@ def _texts(table: "pa.Table", column: str) -> tuple[str, ...]:
 def _times(table: "pa.Table", column: str, missing: int) -> NDArray[np.int64]:
     import pyarrow as pa
 
-    if column not in table.column_names:
+    if _lacks(table, column):
         return np.full(len(table), missing)
     return _filled(table[column].cast(pa.timestamp("us", "UTC")).cast(pa.int64()), missing)
 
 
 def _numbers(table: "pa.Table", column: str, kind: type, missing: float) -> NDArray[Any]:
-    if column not in table.column_names:
+    if _lacks(table, column):
         return np.full(len(table), missing, kind)
     return _filled(table[column], missing).astype(kind)
 

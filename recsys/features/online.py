@@ -92,11 +92,7 @@ class OnlineStore(Protocol):
         ...
 
     def reprice(self, catalogue: Catalogue) -> None:
-        """Items as they are now: other prices, or more items behind those that were there.
-
-        Raises:
-            DataError: if the items that were there have other places.
-        """
+        """From now on places are those of this catalogue, and prices its own; items that it lacks are kept by id."""
         ...
 
     def users(self, user_ids: Sequence[str], times: Ints) -> UserState:

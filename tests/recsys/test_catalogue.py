@@ -49,7 +49,7 @@ def test_the_last_before_is_found_in_any_ascending_stretch(values, limit, inclus
 
 
 def test_what_the_items_table_does_not_say_is_marked_and_not_made_up():
-    catalogue = Catalogue.of(pa.table({"item_id": ["b", "a"]}))
+    catalogue = Catalogue.of(pa.table({"item_id": ["b", "a"], "released": [None, None]}))
     assert catalogue.ids == ("a", "b")
     assert catalogue.list_price.tolist() == [UNKNOWN, UNKNOWN]
     assert catalogue.released.tolist() == [ALWAYS, ALWAYS] and catalogue.delisted.tolist() == [NEVER, NEVER]
