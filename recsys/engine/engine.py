@@ -1,0 +1,254 @@
+"""The engine: one request or thousands, the same code, from facts to slates with exact propensities."""
+
+import secrets
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.engine.bundle import Bundle
+from recsys.engine.online import opened_store
+from recsys.engine.scoring import Scored, Scoring, view_of
+from recsys.engine.sources import NAMES, Asked, Found, places_of
+from recsys.engine.state import State
+from recsys.errors import RequestError
+from recsys.features.online import Acts, OnlineStore
+from recsys.slate import OUTCOMES, Place, Request, Slate
+from recsys.slates.composer import Candidates, Composed, compose, relaxed_rules
+from recsys.surfaces.surface import Surface, View, Why, surface
+
+if TYPE_CHECKING:
+    from store import Workspace
+
+MODEL = "engine"
+POLICY = "slates-1"
+# Requests that are answered at once: memory stays bounded and arrays stay in the cache.
+BATCH = 256
+# Candidates that are ranked of each request.
+RANKED = 300
+MOST_ITEMS = 200
+
+
+class Engine:
+    """Answers requests from what was trained, and from charts where nothing was. One thread at a time."""
+
+    def __init__(self, state: State, store: OnlineStore | None, *, ranked: int = RANKED) -> None:
+        self.state, self.store, self.ranked = state, store, ranked
+        self.scoring = Scoring(state, store)
+
+    @classmethod
+    def open(cls, workspace: "Workspace | Path | str", *, version: str | None = None, ranked: int = RANKED) -> Self:
+        """The engine of a workspace with the version that the registry says serves, or with none.
+
+        Args:
+            version: another version of the registry.
+            ranked: candidates that are ranked of each request, at most.
+
+        Raises:
+            ModelError: if the version's files are missing or broken.
+        """
+        from store import Workspace
+
+        where = workspace if isinstance(workspace, Workspace) else Workspace.open(workspace)
+        bundle = _bundle(where, version)
+        now = int(datetime.now(UTC).timestamp() * 1_000_000)
+        state = State.read(where, bundle, now)
+        store = opened_store(where, state.catalogue) if bundle.ranker is not None else None
+        return cls(state, store, ranked=ranked)
+
+    @property
+    def model(self) -> str | None:
+        """Version of what was trained, None where nothing was."""
+        return self.state.bundle.version
+
+    @property
+    def policy(self) -> str:
+        """Version of the policy that holds now: how slates are made, and the objective's number."""
+        return self._policy(datetime.now(UTC))
+
+    def recommend(self, request: Request) -> Slate:
+        """One slate.
+
+        Raises:
+            RequestError: if the surface is not known, the size not possible, or the time has no zone.
+        """
+        return self.recommend_batch([request])[0]
+
+    def recommend_batch(self, requests: Sequence[Request]) -> list[Slate]:
+        """A slate for each request, in their order; each is the slate that it would get alone."""
+        groups: dict[tuple[str, int], list[int]] = defaultdict(list)
+        for at, request in enumerate(requests):
+            groups[self._checked(request)].append(at)
+        slates: dict[int, Slate] = {}
+        for (name, size), places in groups.items():
+            for start in range(0, len(places), BATCH):
+                part = places[start : start + BATCH]
+                made = self._answer(surface(name), size, [requests[at] for at in part])
+                slates.update(zip(part, made, strict=True))
+        return [slates[at] for at in range(len(requests))]
+
+    def observe(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """Take note of rows of the table events; the next response knows them. Unknown items are passed over."""
+        for event in events:
+            item = self.state.place.get(str(event.get("item_id")), -1)
+            if item >= 0:
+                self.state.people.observe(event, item)
+        if self.store is not None:
+            self.store.observe(Acts.of_events(events, self.state.catalogue, self.state.place))
+
+    def _checked(self, request: Request) -> tuple[str, int]:
+        if request.time.tzinfo is None:
+            raise RequestError(f"time == {request.time}, which has no time zone. Give an aware time, such as UTC.")
+        if len(request.items) > MOST_ITEMS:
+            raise RequestError(f"{len(request.items):,} items, at most {MOST_ITEMS} may be named. Name the latest.")
+        if request.seed is not None and not 0 <= request.seed < 2**64:
+            raise RequestError(f"seed == {request.seed}, must be a whole number from 0 to 2**64 - 1.")
+        return request.surface, surface(request.surface).size(request.size)
+
+    def _answer(self, place: Surface, size: int, requests: Sequence[Request]) -> list[Slate]:
+        requests = [one if one.seed is not None else replace(one, seed=secrets.randbits(53)) for one in requests]
+        if not len(self.state.catalogue):
+            return [self._slate(request, (), ()) for request in requests]
+        people = [self.state.people.number(request.user_id) for request in requests]
+        asked = self._asked(place, requests, people)
+        found, view = self._candidates(place, asked, people)
+        users = [request.user_id for request in requests]
+        # One objective a batch: its versions change at most a few times a year, requests of a batch come together.
+        objective = self.state.objectives.at(requests[0].time)
+        scored = self.scoring.score(place, users, asked, found, view, objective)
+        composed = self._composed(place, size, found, view, scored, [_seed(request) for request in requests])
+        return self._slates(place, requests, found, view, scored, composed)
+
+    def _asked(self, place: Surface, requests: Sequence[Request], people: Sequence[int]) -> Asked:
+        state = self.state
+        time = np.array([round(request.time.timestamp() * 1_000_000) for request in requests], np.int64)
+        known = [[state.place[item] for item in request.items if item in state.place] for request in requests]
+        items, actions, times = state.people.histories(people)
+        # What lies after the request is not known yet; it stays in the past of later ones.
+        items = np.where(times < time[:, None], items, -1)
+        vectors = None
+        if state.encoder is not None:
+            items, actions, times = _left_padded(items, actions, times)
+            numbered = np.where(items >= 0, state.to_encoder[items], -1)
+            packed = _left_padded(numbered, actions, times)
+            vectors = state.encoder.user_vectors(*packed, time, place.name)
+        return Asked(places_of(known), items, vectors, state.people.segments_of(people), time)
+
+    def _candidates(self, place: Surface, asked: Asked, people: Sequence[int]) -> tuple[Found, View]:
+        state = self.state
+        owned, ages = state.people.owned_keys(people, len(state.catalogue)), state.people.ages(people)
+        found = state.sources.find(asked, place.sources)
+        view = view_of(state, asked, found, owned, ages)
+        found = found.kept(place.eligible(view), self.ranked)
+        return found, view_of(state, asked, found, owned, ages)
+
+    def _composed(
+        self, place: Surface, size: int, found: Found, view: View, scored: Scored, seeds: Sequence[int]
+    ) -> Composed:
+        state, item = self.state, np.maximum(found.item, 0)
+        worth = place.worth(view)
+        candidates = Candidates(
+            value=np.where(scored.value > 0, scored.value * worth, scored.value / worth),
+            eligible=found.item >= 0,
+            publisher=state.publisher[item],
+            first_party=state.catalogue.first_party[item],
+            vectors=None if state.vectors is None else state.vectors[item],
+        )
+        return compose(candidates, place.rules, place.exploration, size=size, seeds=np.array(seeds, np.uint64))
+
+    def _slates(
+        self,
+        place: Surface,
+        requests: Sequence[Request],
+        found: Found,
+        view: View,
+        scored: Scored,
+        composed: Composed,
+    ) -> list[Slate]:
+        chances = self._chances_shown(scored, composed)
+        slates = []
+        for row, request in enumerate(requests):
+            places = []
+            for rank, column in enumerate(composed.chosen[row].tolist()):
+                if column < 0:
+                    break
+                item = int(found.item[row, column])
+                places.append(
+                    Place(
+                        item_id=self.state.catalogue.ids[item],
+                        position=rank + 1,
+                        propensity=float(composed.propensity[row, rank]),
+                        score=float(composed.score[row, rank]),
+                        candidates=int(composed.candidates[row, rank]),
+                        chances={} if chances is None else _named(chances[row][rank]),
+                        reason=place.reason(self._why(found, view, scored, row, column)),
+                    )
+                )
+            slates.append(self._slate(request, tuple(places), relaxed_rules(composed.relaxed[row])))
+        return slates
+
+    def _slate(self, request: Request, places: tuple[Place, ...], relaxed: tuple[str, ...]) -> Slate:
+        return Slate(_slate_id(request), request, self._policy(request.time), self.model, places, relaxed)
+
+    def _policy(self, time: datetime) -> str:
+        kind = "charts" if self.scoring.ranker is None else "ranked"
+        return f"{POLICY}-{kind}-objective-{self.state.objectives.at(time).number}"
+
+    def _chances_shown(self, scored: Scored, composed: Composed) -> list[list[list[float]]] | None:
+        """Chances of what is shown at the place where it stands: by request, place and outcome."""
+        if scored.rows is None or self.scoring.ranker is None:
+            return None
+        row, rank = np.nonzero(composed.chosen >= 0)
+        rows = scored.rows.take(scored.there[row, composed.chosen[row, rank]])
+        chances = np.zeros((*composed.chosen.shape, len(OUTCOMES)))
+        chances[row, rank] = self.scoring.ranker.chances(replace(rows, position=rank + 1))
+        shown: list[list[list[float]]] = chances.tolist()
+        return shown
+
+    def _why(self, found: Found, view: View, scored: Scored, row: int, column: int) -> Why:
+        partner = int(found.partner[row, column])
+        return Why(
+            source=NAMES[found.source[row, column]],
+            partner=self.state.catalogue.title[partner] if partner >= 0 else "",
+            price=int(view.price[row, column]),
+            list_price=int(view.list_price[row, column]),
+            days_out=float(view.days_out[row, column]),
+            friends=int(scored.friends[row, column]),
+        )
+
+
+def _bundle(workspace: "Workspace", version: str | None) -> Bundle:
+    record = workspace.registry.model(MODEL, version) if version else workspace.registry.serving_model(MODEL)
+    return Bundle() if record is None else Bundle.load(workspace.path / record.artifact, record.version)
+
+
+def _named(chances: Sequence[float]) -> dict[str, float]:
+    return dict(zip(OUTCOMES, chances, strict=True))
+
+
+def _seed(request: Request) -> int:
+    return request.seed or 0
+
+
+def _slate_id(request: Request) -> str:
+    """Names the answer: the same request with the same seed has the same."""
+    asked = (request.user_id, request.surface, request.time.isoformat(), *request.items, request.size, request.seed)
+    return blake2b("\x1f".join(map(str, asked)).encode(), digest_size=12).hexdigest()
+
+
+def _left_padded(
+    items: NDArray[np.int64], actions: NDArray[np.int64], times: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """The same with all -1 on the left."""
+    there = items >= 0
+    if not (there[:, :-1] > there[:, 1:]).any():
+        return items, actions, times
+    order = np.argsort(there, axis=1, kind="stable")
+    a, b, c = (np.take_along_axis(each, order, 1) for each in (items, actions, times))
+    return a, b, c

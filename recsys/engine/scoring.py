@@ -1,0 +1,131 @@
+"""What each candidate is worth: chances from the ranker where there is one, charts and taste where there is none."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.engine.sources import NAMES as SOURCES
+from recsys.engine.sources import Asked, Found
+from recsys.engine.state import DAY, State
+from recsys.features.definitions import NAMES
+from recsys.features.online import OnlineStore, online_features
+from recsys.prices import ALWAYS
+from recsys.ranking.ranker import Ranker
+from recsys.ranking.rows import Rows
+from recsys.slate import OUTCOMES
+from recsys.slates.objective import Objective, Worth
+from recsys.surfaces.surface import Surface, View
+
+Floats = NDArray[np.float64]
+# What the ranker reads: the features, and the cosine of the person's and the item's vectors.
+RANKED_BY = (*NAMES, "taste")
+FRIENDS = NAMES.index("pair_friends_own")
+ACTS_WITH_PUBLISHER = NAMES.index("pair_publisher_acts")
+# Days after which an item is half as new as on its first.
+NEWNESS = 14.0
+# Without a ranker: how much a source counts beside the charts, which lie in [0, 1].
+PLAIN = {"asked": 0.6, "together": 0.8, "taste": 0.5, "alike": 0.5, "friends": 0.3, "new": 0.3, "popular": 0.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Candidates with their worth, arrays of shape (requests, candidates) unless said.
+
+    Attributes:
+        value: in cents if the ranker scored them, else without a unit; before the surface's own multiplier.
+        friends: how many friends own the item, 0 where not known.
+        rows: of the candidates that there are, for the chances at other positions; None without a ranker.
+        there: where in the arrays each of `rows` lies, shape (requests, candidates), -1 for padding.
+    """
+
+    value: Floats
+    friends: NDArray[np.int64]
+    rows: Rows | None
+    there: NDArray[np.int64]
+
+
+def view_of(state: State, asked: Asked, found: Found, owned: NDArray[np.int64], ages: NDArray[np.int32]) -> View:
+    """What a surface must know of the candidates; padding is not for sale.
+
+    Args:
+        owned: sorted keys request * items + item.
+        ages: of each request's person; -1 (not stated) may see what is fit for UNKNOWN_AGE_SEES.
+    """
+    catalogue, item, time = state.catalogue, np.maximum(found.item, 0), asked.time[:, None]
+    released = catalogue.released[item]
+    key = np.arange(len(asked))[:, None] * len(catalogue) + item
+    at = np.minimum(np.searchsorted(owned, key), max(len(owned) - 1, 0))
+    sees = np.where(ages < 0, UNKNOWN_AGE_SEES, ages)[:, None]
+    return View(
+        for_sale=(found.item >= 0) & (released <= time) & (time < catalogue.delisted[item]),
+        of_age=catalogue.age_rating[item] <= sees,
+        owned=owned[at] == key if len(owned) else np.zeros(key.shape, bool),
+        asked=(found.item[:, :, None] == asked.items[:, None, :]).any(axis=2),
+        price=catalogue.prices.at(item, np.broadcast_to(time, item.shape)),
+        list_price=catalogue.list_price[item],
+        days_out=np.where(released > ALWAYS, (time - np.maximum(released, 0)) / DAY, np.inf),
+    )
+
+
+# Somebody who does not say how old they are sees what is fit from this age on, and nothing above.
+UNKNOWN_AGE_SEES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """Turns candidates into values."""
+
+    state: State
+    store: OnlineStore | None
+
+    @property
+    def ranker(self) -> Ranker | None:
+        """None where nothing was trained, or there are no features to read."""
+        return self.state.bundle.ranker if self.store is not None else None
+
+    def score(
+        self, surface: Surface, users: list[str], asked: Asked, found: Found, view: View, objective: Objective
+    ) -> Scored:
+        """What showing each candidate is worth, all as if at the first place."""
+        if self.ranker is None or self.store is None:
+            return self._plain(asked, found)
+        row, column = np.nonzero(found.item >= 0)
+        item = found.item[row, column]
+        features = np.empty((len(row), len(RANKED_BY)), np.float32)
+        features[:, :-1] = online_features(self.store, users, row, item, asked.time)
+        features[:, -1] = self._taste(asked, row, item)
+        rows = Rows(features, np.full(len(row), self.ranker.surface(surface.name)), np.ones(len(row), np.int64))
+        chances = self.ranker.chances(rows)
+        there = np.full(found.item.shape, -1)
+        there[row, column] = np.arange(len(row))
+        worth = self._worth(item, view.price[row, column], view.days_out[row, column], features)
+        value = np.zeros(found.item.shape)
+        value[row, column] = objective.value({name: chances[:, k] for k, name in enumerate(OUTCOMES)}, worth)
+        friends = np.zeros(found.item.shape, np.int64)
+        friends[row, column] = features[:, FRIENDS]
+        return Scored(value, friends, rows, there)
+
+    def _worth(
+        self, item: NDArray[np.int64], price: NDArray[np.int64], days: Floats, features: NDArray[np.float32]
+    ) -> Worth:
+        stranger = features[:, ACTS_WITH_PUBLISHER] == 0
+        newness = np.exp2(-np.clip(days, 0, None) / NEWNESS)
+        gain = np.maximum(price, 0) * self.state.margin[item]
+        return Worth(gain, 0.5 * newness + 0.5 * stranger, self.state.deficit[item])
+
+    def _taste(self, asked: Asked, row: NDArray[np.intp], item: NDArray[np.int64]) -> NDArray[np.float32]:
+        if asked.vectors is None or self.state.vectors is None:
+            return np.full(len(row), np.nan, np.float32)
+        taste: NDArray[np.float32] = np.einsum("nd,nd->n", asked.vectors[row], self.state.vectors[item])
+        return taste
+
+    def _plain(self, asked: Asked, found: Found) -> Scored:
+        """Charts, and the source that found it; taste where there is an encoder."""
+        item = np.maximum(found.item, 0)
+        by_source = np.array([PLAIN[name] for name in SOURCES])
+        value = self.state.sources.charts.score[item] + by_source[found.source]
+        if asked.vectors is not None and self.state.vectors is not None:
+            value = value + np.einsum("rd,rcd->rc", asked.vectors, self.state.vectors[item])
+        none = np.zeros(found.item.shape, np.int64)
+        return Scored(np.where(found.item >= 0, value, 0.0), none, None, none - 1)

@@ -1,0 +1,162 @@
+"""What an engine holds between requests, in the catalogue's order of items."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.catalogue import Catalogue
+from recsys.encoder.content import Content
+from recsys.encoder.encoder import Encoder
+from recsys.engine.bundle import Bundle
+from recsys.engine.charts import Charts
+from recsys.engine.neighbours import Neighbours
+from recsys.engine.people import People
+from recsys.engine.sources import Sources, newest_first
+from recsys.facts import place
+from recsys.prices import ALWAYS
+from recsys.retrieval.index import Index
+from recsys.slates.objective import Objectives
+
+if TYPE_CHECKING:
+    from store import Workspace
+
+DAY = 86_400_000_000
+# For how long past exposure counts against a publisher.
+EXPOSURE_DAYS = 28
+# What the shop keeps of a price where the facts do not say.
+MARGIN = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything that is read for a request.
+
+    Attributes:
+        place: of each item's id in the catalogue.
+        publisher: a number for each item's publisher, -1 where not known.
+        deficit: of each item's publisher, in [0, 1]: how far its exposure lies below its share of the catalogue.
+        margin: share of the price that the shop keeps, no nan.
+        encoder: with all items of the catalogue, in its own order; None without.
+        of_encoder, to_encoder: the catalogue's place of the encoder's items (-1: gone), and the other way round.
+        vectors: of the catalogue's items, unit rows; None without an encoder.
+    """
+
+    bundle: Bundle
+    catalogue: Catalogue
+    people: People
+    sources: Sources
+    objectives: Objectives
+    place: dict[str, int]
+    publisher: NDArray[np.int32]
+    deficit: NDArray[np.float64]
+    margin: NDArray[np.float64]
+    encoder: Encoder | None
+    to_encoder: NDArray[np.int64]
+    vectors: NDArray[np.float32] | None
+
+    @classmethod
+    def read(cls, workspace: "Workspace", bundle: Bundle, now: int) -> "State":
+        """From the facts of the lake and what was trained; `now` in microseconds since 1970."""
+        catalogue, people = Catalogue.read(workspace), People.read(workspace)
+        if not len(catalogue):
+            people = replace(people, acts=people.acts.keep(np.zeros(len(people.acts), bool)))
+        encoder = _with_all_items(bundle.encoder, catalogue, now)
+        to_encoder, vectors = _in_catalogue_order(encoder, catalogue)
+        neighbours = bundle.neighbours or Neighbours.empty(catalogue.ids)
+        sources = Sources(
+            charts=Charts.of(people, catalogue.released),
+            neighbours=neighbours.renumbered(catalogue.ids),
+            newest=newest_first(catalogue.released, catalogue.delisted, now),
+            released=catalogue.released,
+            index=_index(vectors, catalogue.delisted > now),
+        )
+        publisher = catalogue.codes(catalogue.publisher)[0]
+        return cls(
+            bundle=bundle,
+            catalogue=catalogue,
+            people=people,
+            sources=sources,
+            objectives=Objectives.read(Path(workspace.path)),
+            place={item: number for number, item in enumerate(catalogue.ids)},
+            publisher=publisher,
+            deficit=_deficit(workspace, catalogue, publisher),
+            margin=np.where(np.isnan(catalogue.margin), MARGIN, catalogue.margin),
+            encoder=encoder,
+            to_encoder=to_encoder,
+            vectors=vectors,
+        )
+
+
+def contents_of(catalogue: Catalogue, items: NDArray[np.integer], now: int) -> list[Content]:
+    """What the encoder reads of items that it was not trained with."""
+    return [
+        Content(
+            title=catalogue.title[k],
+            publisher=catalogue.publisher[k],
+            category=catalogue.category[k],
+            tags=";".join(catalogue.tags[k]),
+            description=catalogue.description[k],
+            first_party=bool(catalogue.first_party[k]),
+            price=int(catalogue.list_price[k]) if catalogue.list_price[k] >= 0 else None,
+            age_days=(now - int(catalogue.released[k])) / DAY if catalogue.released[k] > ALWAYS else None,
+        )
+        for k in items.tolist()
+    ]
+
+
+def _with_all_items(encoder: Encoder | None, catalogue: Catalogue, now: int) -> Encoder | None:
+    if encoder is None or not encoder.shape.features:
+        return encoder
+    known = set(encoder.items)
+    new = np.array([k for k, item in enumerate(catalogue.ids) if item not in known], np.int64)
+    if not len(new):
+        return encoder
+    return encoder.with_items([catalogue.ids[k] for k in new], contents_of(catalogue, new, now))
+
+
+def _in_catalogue_order(
+    encoder: Encoder | None, catalogue: Catalogue
+) -> tuple[NDArray[np.int64], NDArray[np.float32] | None]:
+    """The encoder's place of each item of the catalogue, -1 where it has none, and the vectors (0 there)."""
+    if encoder is None:
+        return np.full(len(catalogue), -1), None
+    number = {item: k for k, item in enumerate(encoder.items)}
+    to_encoder = np.array([number.get(item, -1) for item in catalogue.ids], np.int64)
+    found = encoder.item_vectors()
+    vectors = np.where((to_encoder >= 0)[:, None], found[to_encoder], np.float32(0)) if len(found) else None
+    return to_encoder, vectors
+
+
+def _index(vectors: NDArray[np.float32] | None, listed: NDArray[np.bool_]) -> Index | None:
+    if vectors is None:
+        return None
+    there = np.flatnonzero(listed & vectors.any(axis=1))
+    return Index.build(there, vectors[there]) if len(there) else None
+
+
+def _deficit(workspace: "Workspace", catalogue: Catalogue, publisher: NDArray[np.int32]) -> NDArray[np.float64]:
+    """1 for items of a publisher that was never shown, 0 from where its share of places is its share of items.
+
+    All are 0 where nothing was shown at all; items without a publisher and the shop's own are 0.
+    """
+    log = workspace.lake.table("recommendations")
+    last = log.time.max().to_pyarrow().as_py()
+    if last is None or not len(catalogue):
+        return np.zeros(len(catalogue))
+    from datetime import timedelta
+
+    recent = log.filter(log.time > last - timedelta(days=EXPOSURE_DAYS))
+    counts = recent.group_by("item_id").aggregate(n=recent.count()).to_pyarrow()
+    at = place(counts["item_id"], catalogue.ids)
+    shown = np.bincount(at[at >= 0], counts["n"].to_numpy()[at >= 0], len(catalogue))
+    third = (publisher >= 0) & ~catalogue.first_party
+    if not shown[third].sum():
+        return np.zeros(len(catalogue))
+    groups = int(publisher.max(initial=-1)) + 1
+    exposure = np.bincount(publisher[third], shown[third], groups) / shown[third].sum()
+    share = np.bincount(publisher[third], minlength=groups) / third.sum()
+    deficit = np.clip(1 - exposure / np.where(share > 0, share, 1.0), 0.0, 1.0)
+    return np.where(third, deficit[np.maximum(publisher, 0)], 0.0)
