@@ -138,6 +138,10 @@ class Application:
         yield from gauge("holdout_model_info", "Which versions serve.", 1, model)
         yield from gauge("holdout_journal_bytes", "Journalled, not in the lake yet.", found["journal_bytes"])
         yield from gauge("holdout_journal_lag_seconds", "Age of the oldest of them.", found["journal_lag_seconds"])
+        rows, failures = self.running.drained()
+        for table, count in rows.items():
+            yield from gauge(f"holdout_drained_{table}", f"Rows that this process moved into {table}.", count)
+        yield from gauge("holdout_drain_failures", "Drains that failed.", failures)
         yield from gauge("holdout_requests_under_way", "Requests under way.", self.guard.under_way)
         yield from gauge("holdout_cpu_seconds", "CPU time of this process.", used.ru_utime + used.ru_stime)
         yield from gauge("holdout_peak_memory_bytes", "Most memory ever held.", used.ru_maxrss * 1024)

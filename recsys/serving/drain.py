@@ -59,9 +59,9 @@ class Drain:
         found, moved = tables(records), 0
         for name, rows in found.items():
             moved += self._append(name, rows, source_of(content))
-        os.sync()
         if "events" in found and (names := _names(found["events"])):
             save(segment.with_suffix(".names"), names)
+        os.sync()
         segment.unlink()
         return moved
 

@@ -92,6 +92,11 @@ class Running:
             "journal_lag_seconds": _lag(service.journal),
         }
 
+    def drained(self) -> tuple[dict[str, int], int]:
+        """Rows that went to the lake by table, and how many drains failed."""
+        drainer = self._drainer
+        return ({}, 0) if drainer is None else (dict(drainer.drain.rows), drainer.failures)
+
     def _window(self, journal: Journal) -> Window:
         """Names of events of files beside the journal, and of segments that the drain could not take."""
         files = sorted(journal.folder.glob("*.names"), key=lambda path: int(path.stem))
