@@ -11,7 +11,10 @@ WorkspaceOption = Annotated[
 
 
 def add_to(app: typer.Typer) -> None:
-    """Make the verbs of this module commands of `app`."""
+    """Make the verbs of this module and of training commands of `app`."""
+    from recsys.training.command import add_to as add_training
+
+    add_training(app)
     for verb in (serve, policies):
         app.command()(verb)
 
@@ -29,7 +32,8 @@ def policies(
     surface: Annotated[str | None, typer.Option(help="One surface; all that were logged if left out.")] = None,
     reward: Annotated[str, typer.Option(help="click, purchase, revenue or margin.")] = "click",
     logged_epsilon: Annotated[
-        float | None, typer.Option(help="The share of uniform draws that the logged policy had.")
+        float | None,
+        typer.Option(help="The share of uniform draws that the logged policy had; the engine's own is known."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print every figure as JSON.")] = False,
     workspace: WorkspaceOption = Path("."),

@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.prices import ALWAYS
+
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
+
+    from recsys.catalogue import Catalogue
 
 # 2 ** 14 hashed features: of 1,200 items of the demo shop fewer than 2 % share a feature by accident.
 BUCKETS = 16_384
 _WORD = re.compile(r"\w+")
 _WORDS_OF_DESCRIPTION = 64
+_DAY = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,23 @@ class Content:
     first_party: bool | None = None
     price: int | None = None
     age_days: float | None = None
+
+
+def contents_of(catalogue: "Catalogue", time: int) -> list[Content]:
+    """What the catalogue says of each item, with its age at a time (microseconds since 1970)."""
+    return [
+        Content(
+            title=catalogue.title[k],
+            publisher=catalogue.publisher[k],
+            category=catalogue.category[k],
+            tags=";".join(catalogue.tags[k]),
+            description=catalogue.description[k],
+            first_party=bool(catalogue.first_party[k]),
+            price=int(catalogue.list_price[k]) if catalogue.list_price[k] >= 0 else None,
+            age_days=(time - int(catalogue.released[k])) / _DAY if catalogue.released[k] > ALWAYS else None,
+        )
+        for k in range(len(catalogue))
+    ]
 
 
 @dataclass(frozen=True, slots=True)

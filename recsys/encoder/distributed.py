@@ -18,6 +18,13 @@ class Processes:
         """Whether it is the one that writes."""
         return self.rank == 0
 
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self.world > 1:
+            import torch
+
+            torch.distributed.barrier()
+
 
 @contextmanager
 def processes() -> Iterator[Processes]:

@@ -17,8 +17,9 @@ from recsys.encoder.distributed import Processes, from_first
 from recsys.encoder.encoder import Encoder
 from recsys.encoder.recipe import Recipe
 from recsys.encoder.shape import Shape
+from recsys.encoder.spectral import spectral_vectors
 from recsys.encoder.validation import Validation
-from recsys.encoder.weights import SPREAD, random_weights
+from recsys.encoder.weights import random_weights
 from recsys.errors import ModelError
 
 if TYPE_CHECKING:
@@ -166,6 +167,7 @@ class _Loop:
             self._note(waited=done.waited + 1)
         elif done.falls < recipe.falls:
             self._note(waited=0, falls=done.falls + 1, rate=done.rate * FALL)
+            self.network.set(self.best)
         else:
             self._note(finished=True)
         self.task.progress(
@@ -177,9 +179,15 @@ class _Loop:
         """As it serves: the items' own arrays become their vectors."""
         from recsys.encoder.network import IDS, known_vectors
 
+        touched, bags = self.task.batches.shares > 0, self.task.bags
         served = {name: array for name, array in weights.items() if name != IDS}
+        if bags is not None:
+            # A feature that no item had while it was learnt says nothing: its random start must not either.
+            seen = bags.matrix(self.task.shape.features)[touched].sum(axis=0) != 0
+            served["content.table"] = served["content.table"] * np.asarray(seen, np.float32)[:, None]
         items = tuple(self.task.batches.data.items)
-        return Encoder(self.task.shape, items, served, known_vectors(weights, self.task.bags), version)
+        vectors = known_vectors(served | {IDS: weights[IDS]}, bags, touched)
+        return Encoder(self.task.shape, items, served, vectors, version)
 
     def _over(self) -> bool:
         return bool(from_first(float(self._seconds() > self.task.seconds), self.at))
@@ -204,9 +212,8 @@ class _Loop:
 def first_weights(task: Task) -> dict[str, NDArray[np.float32]]:
     """Where a training begins, by the recipe's seed."""
     rng = np.random.default_rng([task.recipe.seed, 0])
-    items = len(task.batches.data.items)
-    ids = (SPREAD * rng.standard_normal((items, task.shape.width))).astype(np.float32)
-    return random_weights(task.shape, rng) | {"ids": ids}
+    weights = random_weights(task.shape, rng)
+    return weights | {"ids": spectral_vectors(task.batches.data, task.shape.width, rng)}
 
 
 def _check(task: Task) -> None:

@@ -36,7 +36,7 @@ def test_the_network_that_is_trained_is_the_one_that_serves():
         vectors = network.item_vectors(batch.local, chance)
         items = torch.from_numpy(batch.items)
         states = network.states(vectors, items, batch, slice(None), chance)
-        answers = network.answers(states, batch, slice(None), chance).numpy()
+        answers = network.answers(states, batch, slice(None)).numpy()
     from recsys.encoder.training import _Loop
 
     encoder = _Loop(task, _alone()).encoder(weights)

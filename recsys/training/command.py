@@ -1,0 +1,82 @@
+"""`holdout train` and `holdout models`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from store.registry import ModelRecord
+
+WorkspaceOption = Annotated[
+    Path, typer.Option("--workspace", "-w", envvar="HOLDOUT_WORKSPACE", help="The workspace folder.")
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Make the verbs of this module commands of `app`."""
+    app.command()(train)
+    models = typer.Typer(no_args_is_help=False, invoke_without_command=True, rich_markup_mode=None)
+    models.callback()(list_models)
+    models.command("use")(use)
+    app.add_typer(models, name="models")
+
+
+def train(
+    workspace: WorkspaceOption = Path("."),
+    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 0,
+    minutes: Annotated[float, typer.Option(min=0.01, help="Of CPU that the encoder may take.")] = 30.0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the newest run that did not end.")] = False,
+    use: Annotated[bool, typer.Option(help="Let the new version serve at once.")] = True,
+) -> None:
+    """Train the engine on the facts as they are, and let it serve; under torchrun, on several processes."""
+    from recsys.training.pipeline import train as run
+    from store import Workspace
+
+    made = run(Workspace.open(workspace), seed=seed, minutes=minutes, resume=resume, use=use, progress=_say)
+    if made is not None:
+        typer.echo(_line(made))
+
+
+def list_models(context: typer.Context, workspace: WorkspaceOption = Path(".")) -> None:
+    """List the trained engines, newest first; `models use VERSION` lets one of them serve."""
+    from store import Workspace
+
+    if context.invoked_subcommand is not None:
+        return
+    found = Workspace.open(workspace).registry.models()
+    for made in found:
+        typer.echo(_line(made))
+    if not found:
+        typer.echo("No models yet. Train one: holdout train")
+
+
+def use(
+    version: str,
+    by: Annotated[str | None, typer.Option(help="Who asks for it.")] = None,
+    reason: Annotated[str, typer.Option(help="Why; kept in the audit.")] = "",
+    workspace: WorkspaceOption = Path("."),
+) -> None:
+    """Let VERSION serve from now on: the way to a new engine, and back to an old one."""
+    from recsys.training.run import NAME
+    from store import Workspace
+
+    opened = Workspace.open(workspace)
+    before = opened.registry.serving_model(NAME)
+    made = opened.registry.use_model(NAME, version, by=by, reason=reason)
+    was = f", in place of {before.version}" if before and before.version != version else ""
+    typer.echo(f"{made.name} {made.version} serves{was}.")
+
+
+def _line(made: "ModelRecord") -> str:
+    recall = (made.metrics.get("encoder") or {}).get("recall@50")
+    popular = (made.metrics.get("popularity") or {}).get("recall@50")
+    told = "" if recall is None else f", recall@50 {recall:.3f} (popularity {popular:.3f})"
+    serves = "serves" if made.serving else "ready"
+    facts = ", ".join(f"{table} {version}" for table, version in sorted(made.lake_versions.items()))
+    when = f"{made.created_at:%d %b %Y %H:%M} UTC"
+    return f"{made.name} {made.version}: {serves}, {when}{told}; code {made.code_version}; facts: {facts}"
+
+
+def _say(message: str) -> None:
+    typer.echo(message, err=True)
