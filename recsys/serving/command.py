@@ -21,10 +21,9 @@ def serve(workspace: Workspace, *, host: str = "127.0.0.1", port: int = 8502) ->
 
 def open_engine(workspace: Workspace) -> Recommender:
     """The engine that the registry names."""
-    from recsys.engine import Engine
+    from recsys.engine.engine import Engine
 
-    engine: Recommender = Engine.open(workspace)
-    return engine
+    return Engine.open(workspace)
 
 
 def run(workspace: Workspace, opening: Callable[[Workspace], Recommender], *, host: str, port: int) -> None:

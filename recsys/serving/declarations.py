@@ -138,9 +138,12 @@ SLATE = an_object(
         "time": {"type": "string", "format": "date-time"},
         "policy": saying(IDENTIFIER, "The version that chose."),
         "model": {"type": "string", "description": "The version that scored; empty for a policy without models."},
+        "relaxed": many(
+            {"type": "string"}, most=9, description="Rules that gave way because a place could not be filled otherwise."
+        ),
         "items": many(PLACE, most=MOST_PLACES, description="In order of position."),
     },
-    ("slate_id", "user_id", "surface", "time", "policy", "model", "items"),
+    ("slate_id", "user_id", "surface", "time", "policy", "model", "relaxed", "items"),
 )
 
 OFFER = an_object(

@@ -7,9 +7,7 @@ doubling anything. It is deleted only when its rows are on the disk.
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,11 +32,12 @@ def source_of(content: bytes) -> str:
 
 
 class Drain:
-    """Takes what `journal` has closed to `lake`."""
+    """Takes what `journal` has closed to `lake`; `rows` and `taken` say how many by table, and up to which segment."""
 
     def __init__(self, journal: Journal, lake: "Lake") -> None:
         self.journal, self.lake = journal, lake
         self.rows: dict[str, int] = {}
+        self.taken = 0
 
     def once(self) -> int:
         """Close the segment that is written to and move all that are closed; how many rows that were.
@@ -63,6 +62,7 @@ class Drain:
             save(segment.with_suffix(".names"), names)
         os.sync()
         segment.unlink()
+        self.taken = int(segment.stem)
         return moved
 
     def _append(self, table: str, rows: "pa.Table", source: str) -> int:
@@ -79,10 +79,9 @@ class Drainer:
     """Drains every so many seconds on a thread of its own, and once more when it is stopped."""
 
     def __init__(self, drain: Drain, seconds: float, after: Callable[[], None] = lambda: None) -> None:
-        """`after` is called on the same thread when a drain is done."""
+        """`after` is called on the same thread when a drain is done; it must not raise."""
         self.drain, self.seconds, self.after = drain, seconds, after
         self.error, self.failures = "", 0
-        self.last = time.monotonic()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="drain", daemon=True)
 
@@ -104,9 +103,7 @@ class Drainer:
             self.failures += 1
             self.error = one_line(error)
             LOG.error("the journal was not drained: %s", self.error, exc_info=not isinstance(error, StoreError))
-        self.last = time.monotonic()
-        with suppress(Exception):
-            self.after()
+        self.after()
 
     def _run(self) -> None:
         while not self._stop.wait(self.seconds):

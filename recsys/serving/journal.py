@@ -60,8 +60,8 @@ class Journal:
         self._thread = threading.Thread(target=self._commit_forever, name="journal", daemon=True)
         self._thread.start()
 
-    def write(self, kind: bytes, payload: bytes) -> None:
-        """Hand a record to the operating system.
+    def write(self, kind: bytes, payload: bytes) -> int:
+        """Hand a record to the operating system; the number of the segment that it is in.
 
         Raises:
             JournalError: if the disk refused it, now or before.
@@ -77,6 +77,7 @@ class Journal:
             if segment.size == HEADER:
                 segment.begun = time.monotonic()
             segment.size += len(data)
+            return segment.number
 
     def sync(self) -> "Future[None]":
         """Done when everything written so far is on the disk; raises JournalError where that failed."""

@@ -38,6 +38,7 @@ def answer(slate: Slate) -> bytes:
             "time": request.time.isoformat(),
             "policy": slate.policy,
             "model": slate.model or "",
+            "relaxed": slate.relaxed,
             "items": [
                 {
                     "item_id": place.item_id,

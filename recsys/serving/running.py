@@ -1,6 +1,7 @@
 """A server's life: recover, drain, load the engine, serve, drain, stop."""
 
 import gc
+import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,9 +15,13 @@ from recsys.serving.segment import JournalError, whole
 from recsys.serving.service import Recommender, Service
 from recsys.serving.settings import ServingSettings
 from recsys.serving.window import Window, digest, load
-from store import Workspace
+from store import StoreError, Workspace
+from store.errors import one_line
 
 FOLDER = "journal"
+LOG = logging.getLogger("holdout.serving")
+# Facts that an engine reads when it is opened, and that do not come over HTTP.
+READ = ("items", "prices")
 
 
 class Running:
@@ -31,6 +36,8 @@ class Running:
         self.settings = ServingSettings.read(workspace.settings.serving, workspace.path / "holdout.toml")
         self.metrics = Metrics()
         self._opening = opening
+        self._opened_on: tuple[object, ...] = ()
+        self._refusal = ""
         self._service: Service | None = None
         self._drainer: Drainer | None = None
 
@@ -42,8 +49,9 @@ class Running:
         """
         journal = Journal(self.workspace.path / FOLDER)
         try:
-            drainer = Drainer(Drain(journal, self.workspace.lake), self.settings.drain_seconds)
+            drainer = Drainer(Drain(journal, self.workspace.lake), self.settings.drain_seconds, self._refresh)
             drainer.try_once()
+            self._opened_on = self._versions()
             engine = self._opening(self.workspace)
             service = Service(engine, journal, self._window(journal), self.metrics)
             self._replay(journal, service)
@@ -85,7 +93,7 @@ class Running:
         return {
             "live": True,
             "ready": failure is None,
-            "reason": failure or drainer.error,
+            "reason": failure or drainer.error or self._refusal,
             "policy": service.engine.policy,
             "model": service.engine.model or "",
             "journal_bytes": service.journal.waiting_bytes(),
@@ -96,6 +104,31 @@ class Running:
         """Rows that went to the lake by table, and how many drains failed."""
         drainer = self._drainer
         return ({}, 0) if drainer is None else (dict(drainer.drain.rows), drainer.failures)
+
+    def _versions(self) -> tuple[object, ...]:
+        """What an engine is opened on: another one of these asks for another engine."""
+        record, lake = self.workspace.registry.serving_model("engine"), self.workspace.lake
+        return (record and record.version, *(lake.version(table) for table in READ))
+
+    def _refresh(self) -> None:
+        """Open the engine anew where another version is to serve or the catalogue changed; until it is there, and where
+        it cannot be opened, the one that serves goes on. Called by the drainer, on its thread."""
+        service, drainer = self._service, self._drainer
+        if service is None or drainer is None or drainer.error or service.changing:
+            return
+        versions = self._versions()
+        if versions == self._opened_on:
+            return
+        self._opened_on = versions
+        try:
+            service.remember()
+            drainer.drain.once()
+            service.change_to(self._opening(self.workspace), drainer.drain.taken)
+            self._refusal = ""
+        except Exception as error:
+            service.stay()
+            self._refusal = f"another engine could not be opened: {one_line(error)}. The one of before answers."
+            LOG.error(self._refusal, exc_info=not isinstance(error, StoreError))
 
     def _window(self, journal: Journal) -> Window:
         """Names of events of files beside the journal, and of segments that the drain could not take."""

@@ -42,15 +42,50 @@ class Taken:
 
 
 class Service:
-    """One engine with its journal. All methods belong to one thread, but for what is read of `metrics`."""
+    """One engine with its journal. All methods belong to one thread, unless they say otherwise."""
 
     def __init__(self, engine: Recommender, journal: Journal, window: Window, metrics: Metrics | None = None) -> None:
-        self.engine, self.journal, self.window = engine, journal, window
+        self.journal, self.window = journal, window
+        self._engine = engine
+        self._next: tuple[Recommender, int] | None = None
+        self._later: list[tuple[int, list[dict[str, Any]]]] | None = None
         self.metrics = metrics or Metrics()
         self._check_recommend = compiled(declarations.recommend())
         self._check_target = compiled(declarations.TARGET)
         self._check_events = compiled(declarations.events())
         self._whole = {c.name for c in load_contract("events").columns if c.type in declarations.RANGES}
+
+    @property
+    def engine(self) -> Recommender:
+        """The engine that answers now."""
+        if self._next is not None:
+            (self._engine, drained), self._next = self._next, None
+            later, self._later = self._later or [], None
+            for segment, rows in later:
+                if segment > drained:
+                    self._observe(self._engine, rows)
+        return self._engine
+
+    @property
+    def changing(self) -> bool:
+        """True while another engine waits for the next request; may be read on any thread."""
+        return self._next is not None
+
+    def remember(self) -> None:
+        """From now on keep events for an engine that is being opened; may be called on any thread."""
+        self._later = []
+
+    def stay(self) -> None:
+        """No other engine comes after all; may be called on any thread."""
+        self._later = None
+
+    def change_to(self, engine: Recommender, drained: int) -> None:
+        """Let this engine answer from the next request on; may be called on any thread.
+
+        Args:
+            drained: the last segment whose events it has read in the lake; it observes what came after.
+        """
+        self._next = engine, drained
 
     def recommend(self, body: Any) -> tuple[bytes, dict[str, float]]:
         """A slate as JSON, with the operating system before it is returned, and seconds by stage.
@@ -100,16 +135,20 @@ class Service:
             JournalError: if they could not be kept; then none counts as known.
         """
         self._check_events(body, "")
+        # Before they are written: an engine that comes in between has them in the lake.
+        engine = self.engine
         now = datetime.now(UTC)
         rows = [self._row(event, now, f"/events/{place}") for place, event in enumerate(body["events"])]
         new, names = self._new(rows)
         if new:
             try:
-                self.journal.write(EVENTS, lines(new))
+                segment = self.journal.write(EVENTS, lines(new))
             except Exception:
                 self.window.forget(names)
                 raise
-            self._observe(new)
+            self._observe(engine, new)
+            if self._later is not None:
+                self._later.append((segment, new))
         taken = Taken(len(new), len(rows) - len(new))
         self.metrics.events.add(by=taken.accepted)
         self.metrics.duplicates.add(by=taken.duplicates)
@@ -134,10 +173,10 @@ class Service:
             raise Invalid(f"{pointer}/time", f"at most {AHEAD} after now, {now.isoformat()}", event["time"])
         return {**row, "time": when}
 
-    def _observe(self, rows: list[dict[str, Any]]) -> None:
+    def _observe(self, engine: Recommender, rows: list[dict[str, Any]]) -> None:
         """The events are kept already: what the engine makes of them cannot turn them away any more."""
         try:
-            self.engine.observe(rows)
+            engine.observe(rows)
         except Exception:
             self.metrics.unobserved.add(by=len(rows))
             LOG.exception("the engine did not take in %d events; they are in the journal", len(rows))

@@ -130,3 +130,22 @@ def test_an_empty_catalogue_gives_an_empty_slate(tmp_path: Path) -> None:
 def test_a_target_is_told_that_there_is_no_campaign(service: Service) -> None:
     found = service.target({"user_id": "u1"})
     assert found == {"user_id": "u1", "offered": False, "reason": "No campaign is running in this workspace."}
+
+
+def test_an_engine_that_takes_over_sees_what_came_after_it_had_read_the_lake_and_nothing_twice(
+    service: Service,
+) -> None:
+    old = service.engine
+    service.accept({"events": [event("before")]})
+    service.remember()
+    service.accept({"events": [event("drained")]})
+    service.journal.rotate()
+    service.accept({"events": [event("later")]})
+    new = PopularityPolicy(["i3"])
+    service.change_to(new, 1)
+    assert service.changing
+    service.accept({"events": [event("last")]})
+    service.accept({"events": [event("after")]})
+    assert service.engine is new and not service.changing
+    assert [row["event_id"] for row in new.seen] == ["later", "last", "after"]
+    assert [row["event_id"] for row in old.seen] == ["before", "drained", "later"]  # type: ignore[attr-defined]
