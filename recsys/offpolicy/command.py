@@ -22,21 +22,24 @@ def policies(
 
     Args:
         asked: `uniform` or `epsilon=SHARE`.
-        logged_epsilon: the share of uniform draws that the logged policy had.
+        logged_epsilon: the share of uniform draws that the logged policy had; the engine's own is known.
 
     Raises:
         DataError: if nothing was logged.
         RequestError: if one of `asked` cannot be.
     """
     from recsys.offpolicy.evaluation import evaluate_all
-    from recsys.offpolicy.policies import parse
+    from recsys.offpolicy.policies import logged_share, parse
     from recsys.offpolicy.slate_log import logged_policies, read_slates
 
-    chosen = [parse(text, logged_epsilon) for text in asked]
     surfaces = [surface] if surface else sorted({where for where, _ in logged_policies(workspace)})
     # Without a surface, reading one says what the log has.
     logs = [read_slates(workspace, where, reward) for where in surfaces or ["homepage"]]
-    return [report for log in logs for report in evaluate_all(log, chosen)]
+    reports: list[PolicyReport] = []
+    for log in logs:
+        share = logged_share(log.policy, log.surface) if logged_epsilon is None else logged_epsilon
+        reports += evaluate_all(log, [parse(text, share) for text in asked])
+    return reports
 
 
 def as_json(reports: Sequence["PolicyReport"]) -> str:

@@ -87,12 +87,12 @@ def evaluate(log: SlateLog, policy: Asked, *, seed: int = 0) -> PolicyReport:
     lifts: tuple[Interval | None, ...] = ()
     refused = ""
     try:
-        weighted = _weighted(log, policy, np.random.default_rng(seed))
+        slates = weighted(log, policy, np.random.default_rng(seed))
     except DataError as error:
         refused = str(error)
     else:
-        found = estimates(weighted)
-        lifts = tuple(_lift(each, weighted, own) for each in found)
+        found = estimates(slates)
+        lifts = tuple(_lift(each, slates, own) for each in found)
     people = len(np.unique(log.user))
     return PolicyReport(
         policy.title,
@@ -112,7 +112,7 @@ def evaluate(log: SlateLog, policy: Asked, *, seed: int = 0) -> PolicyReport:
     )
 
 
-def _weighted(log: SlateLog, policy: Asked, rng: np.random.Generator) -> Slates:
+def weighted(log: SlateLog, policy: Asked, rng: np.random.Generator) -> Slates:
     """The slates with the policy's weights, and a model of what a place and all below it earn whatever is shown."""
     propensity = np.where(log.shown, log.propensity, 1.0)
     weight = weights(np.where(log.shown, policy.chances(log), 1.0), propensity)
@@ -151,27 +151,27 @@ def _context(log: SlateLog, unit: "np.ndarray[tuple[int, ...], np.dtype[np.int64
     return np.stack([passed, np.sin(turn), np.cos(turn), np.log1p(earlier) / 5], axis=1)
 
 
-def _lift(found: Estimate, weighted: Slates, own: Slates) -> Interval | None:
+def _lift(found: Estimate, slates: Slates, own: Slates) -> Interval | None:
     """The relative change to what was earned, with an interval from the same slates: what they share cancels."""
     earned = np.where(own.shown, own.reward, 0.0).sum(axis=1)
     if found.value is None or earned.sum() <= 0:
         return None
-    terms = estimator(found.estimator).terms(weighted)
-    reach, (low, high) = _reach(weighted, terms), own.value_range
+    terms = estimator(found.estimator).terms(slates)
+    reach, (low, high) = _reach(slates, terms), own.total_range
     corners = np.array([[end + away, end] for end in (low, high) for away in (-reach, reach)])
-    sums = Sums.by_unit(terms.numerator, earned, weighted.unit, corners)
+    sums = Sums.by_unit(terms.numerator, earned, slates.unit, corners)
     # Weights that are all 1 but for rounding change nothing.
     around = interval(sums) if reach > ROUNDING else Interval(sums.value, sums.value, "exact")
-    return Interval(around.lower - 1, around.upper - 1, around.rule)
+    least = -1.0 if low >= 0 else -np.inf
+    return Interval(max(around.lower - 1, least), around.upper - 1, around.rule)
 
 
 def _reach(log: Slates, terms: Terms) -> float:
     """The most by which the terms of one slate can differ from what it earned: weights near 1 change little."""
-    low, high = log.reward_range
     weight = np.ones(log.reward.shape) if terms.weight is None else terms.weight
     away, above = np.abs(weight - 1).max(axis=0), np.abs(log.above - 1).max(axis=0)
-    residual = max(abs(low), abs(high)) + np.abs(log.fitted).max(axis=0)
-    return float((away * residual + above * np.abs(log.expected).max(axis=0)).sum())
+    moved = away * np.abs(log.fitted).max(axis=0) + above * np.abs(log.expected).max(axis=0)
+    return float(away.max()) * max(map(abs, log.total_range)) + float(moved.sum())
 
 
 def evaluate_all(log: SlateLog, policies: Sequence[Asked]) -> tuple[PolicyReport, ...]:

@@ -46,13 +46,13 @@ class Sums:
 
     Attributes:
         corners: the extreme (numerator, denominator) that one decision can contribute, shape (corners, 2).
-        most: the largest number of decisions of a unit.
+        alone: whether each unit has one decision, so that the corners bound it.
     """
 
     numerator: Array
     denominator: Array
     corners: Array
-    most: int = 1
+    alone: bool = True
 
     @classmethod
     def by_unit(cls, numerator: Array, denominator: Array, unit: NDArray[np.int64], corners: Array) -> "Sums":
@@ -61,7 +61,7 @@ class Sums:
         some = count > 0
         above = np.asarray(np.bincount(unit, numerator)[some], np.float64)
         below = np.asarray(np.bincount(unit, denominator)[some], np.float64)
-        return cls(above, below, corners, int(count.max()))
+        return cls(above, below, corners, bool(count.max() <= 1))
 
     @property
     def value(self) -> float:
@@ -83,6 +83,18 @@ class Sums:
         """The least and the most that one decision can add to numerator - value x denominator."""
         ends = self.corners[:, 0] - value * self.corners[:, 1]
         return float(ends.min()), float(ends.max())
+
+    def span(self, value: float) -> tuple[float, float]:
+        """Between which a unit's numerator - value x denominator is taken to lie.
+
+        A decision may reach its corners. That all decisions of a unit reach them at once is not believed: units with
+        several are bounded by twice what was seen.
+        """
+        low, high = self.reach(value)
+        if self.alone:
+            return low, high
+        seen = self.numerator - value * self.denominator
+        return min(low, 2 * float(seen.min())), max(high, 2 * float(seen.max()))
 
     @property
     def heaviness(self) -> float:
@@ -130,7 +142,7 @@ def corrected(sums: Sums, alpha: float = 0.05) -> Interval:
 def betting(sums: Sums, alpha: float = 0.05) -> Interval:
     """All values against which betting on the units would not have multiplied a stake by 2 / alpha.
 
-    Its level holds for any number of units, if their contributions stay within the corners.
+    Its level holds for any number of units, if their contributions stay within `Sums.span`.
 
     Source: Waudby-Smith and Ramdas, Estimating means of bounded random variables by betting, JRSS B 2024, section 4;
     with importance weights, Waudby-Smith, Wu, Ramdas, Karampatziakis and Mineiro 2024. Differs from them by: a ratio
@@ -174,7 +186,7 @@ class _Game:
 
     def rejects(self, value: float, side: int) -> bool:
         """Whether bets that the truth is above `value` (side 1) or below it (side -1) reach the target."""
-        low, high = (self.sums.most * end for end in self.sums.reach(value))
+        low, high = self.sums.span(value)
         nn, nd, dd = self.squares
         count = np.arange(1, self.numerator.shape[1] + 1)
         # The difference of large sums may round to below zero.

@@ -131,6 +131,12 @@ class Slates:
         )
 
     @property
+    def total_range(self) -> tuple[float, float]:
+        """The least and the most that one slate earned, 0 among them."""
+        total = self.reward.sum(axis=1)
+        return min(float(total.min()), 0.0), max(float(total.max()), self.reward_range[1], 0.0)
+
+    @property
     def value_range(self) -> tuple[float, float]:
         """The least and the most that any policy's value can be, per slate."""
         places, (low, high) = self.reward.shape[1], self.reward_range

@@ -11,6 +11,8 @@ from recsys.offpolicy.slate_log import SlateLog
 
 # Rounding in what was logged; more than this is a wrong epsilon, not rounding.
 TOLERANCE = 1e-6
+# Versions of the policy in recsys.engine whose exploration is that of the surface's file.
+ENGINE = "slates-1-"
 
 
 class Asked(Protocol):
@@ -60,7 +62,7 @@ class Explore:
 
     @property
     def title(self) -> str:
-        return f"{self.share:.1%} of places drawn uniformly, instead of {self.logged:.1%}"
+        return f"{_percent(self.share)} of places drawn at random, not {_percent(self.logged)}"
 
     def chances(self, log: SlateLog) -> Array:
         fair = 1 / _candidates(log)
@@ -111,6 +113,10 @@ def parse(text: str, logged_epsilon: float | None) -> Asked:
     )
 
 
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g}%"
+
+
 def _candidates(log: SlateLog) -> Array:
     missing = log.shown & (log.candidates < 1)
     if missing.any():
@@ -119,3 +125,11 @@ def _candidates(log: SlateLog) -> Array:
             "stood there (column `candidates`), which this policy needs. Log it, or ask about another policy."
         )
     return np.maximum(log.candidates, 1.0)
+
+
+def logged_share(policy: str, surface: str) -> float | None:
+    """The share of uniform draws that a version of the engine's own policy had, None for policies of others."""
+    from recsys.surfaces.surface import known_surfaces
+
+    known = known_surfaces()
+    return known[surface].exploration.epsilon if policy.startswith(ENGINE) and surface in known else None

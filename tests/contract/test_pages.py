@@ -33,6 +33,11 @@ BOUND = (
     "effect",
     "power",
     "traffic",
+    "surface",
+    "chosen_by",
+    "what_if",
+    "reward",
+    "period",
 )
 
 every_page = pytest.mark.parametrize("page", page_files(), ids=lambda page: page.file.stem)

@@ -44,11 +44,11 @@ class CascadeDoublyRobust(Estimator, name="cascade_dr", title="Cascade, doubly r
     def terms(self, log: Logged | Slates) -> Terms:
         data = whole(log)
         part = data.cascade * (data.reward - data.fitted) + data.above * data.expected
-        low, high = data.reward_range
+        low, high = data.total_range
         most, above = data.cascade.max(axis=0), data.above.max(axis=0)
-        bottom = most * np.minimum(low - data.fitted.max(axis=0), 0) + np.minimum(above * data.expected.min(axis=0), 0)
-        top = most * np.maximum(high - data.fitted.min(axis=0), 0) + np.maximum(above * data.expected.max(axis=0), 0)
-        return Terms.mean(part.sum(axis=1), float(bottom.sum()), float(top.sum()), data.cascade)
+        moved = most * np.abs(data.fitted).max(axis=0) + above * np.abs(data.expected).max(axis=0)
+        bottom, top = float(most.max() * low - moved.sum()), float(most.max() * high + moved.sum())
+        return Terms.mean(part.sum(axis=1), bottom, top, data.cascade)
 
 
 def whole(log: Logged | Slates) -> Slates:
@@ -59,6 +59,6 @@ def whole(log: Logged | Slates) -> Slates:
 
 
 def _weighted(log: Slates, weight: Array) -> Terms:
-    low, high = log.reward_range
-    most = float(weight[log.shown].max()) * int(log.shown.sum(axis=1).max())
-    return Terms.mean((weight * log.reward).sum(axis=1), min(most * low, 0.0), max(most * high, 0.0), weight)
+    low, high = log.total_range
+    most = float(weight[log.shown].max())
+    return Terms.mean((weight * log.reward).sum(axis=1), most * low, most * high, weight)

@@ -86,8 +86,10 @@ class Ranking:
             total += p * (self.chance[first] + sum(q * self.reward(first, b) for b, q in enumerate(after)))
         return total
 
-    def log(self, slates, rng):
+    def log(self, slates, rng, most=1):
+        """Slates of people who come 1 to `most` times."""
         items = len(self.logging)
+        unit = np.repeat(np.arange(slates), rng.integers(1, most + 1, slates))[:slates]
         first = rng.choice(items, slates, p=self.logging)
         after = np.array([self.second(self.logging, each) for each in range(items)])
         wanted = np.array([self.second(self.target, each) for each in range(items)])
@@ -96,7 +98,7 @@ class Ranking:
         reward = np.stack(
             [rng.random(slates) < self.chance[first], rng.random(slates) < self.reward(first, second)], axis=1
         )
-        log = Slates.of(reward.astype(float), weight, reward_range=(0, 1))
+        log = Slates.of(reward.astype(float), weight, unit=unit, reward_range=(0, 1))
         below = np.array([(wanted[each] * self.chance).sum() * 0.7 for each in range(items)])
         q = np.stack([np.tile(self.chance + below, (slates, 1)), np.tile(0.7 * self.chance, (slates, 1))], axis=1)
         action, target = (

@@ -36,8 +36,8 @@ def true_clicks(epsilon):
     return total
 
 
-def a_log(folder, slates=3000, people=900, seed=0):
-    """A workspace in `folder` with slates on the homepage, chosen with EPSILON, over four weeks, and their events."""
+def a_log(folder, slates=3000, people=900, seed=0, *, epsilon=EPSILON, policy="p-1"):
+    """A workspace in `folder` with slates on the homepage, chosen with `epsilon`, over four weeks, and their events."""
     rng = np.random.default_rng(seed)
     workspace = Workspace.create(folder)
     shown, acts = [], []
@@ -46,10 +46,10 @@ def a_log(folder, slates=3000, people=900, seed=0):
         time = START + timedelta(seconds=int(rng.integers(28 * 86_400)))
         user = f"u{rng.integers(people)}"
         for place in range(PLACES):
-            chance = chances(EPSILON, left)
+            chance = chances(epsilon, left)
             item = int(rng.choice(ITEMS, p=chance))
             shown.append(
-                (f"s{number}", place + 1, user, time, "homepage", f"i{item}", chance[item], "p-1", int(left.sum()))
+                (f"s{number}", place + 1, user, time, "homepage", f"i{item}", chance[item], policy, int(left.sum()))
             )
             if rng.random() < CLICKS[item] * 0.8**place:
                 acts.append((user, time + timedelta(minutes=1), "view", f"i{item}", None, f"s{number}"))

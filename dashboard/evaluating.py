@@ -1,0 +1,62 @@
+"""What the Policies page asks of the log: each question is worked out once for the same facts."""
+
+from datetime import datetime, timedelta
+
+import streamlit as st
+
+from dashboard import source
+from recsys.offpolicy import PolicyReport, evaluate_policy
+from recsys.offpolicy.policies import Asked, Explore, Uniform, logged_share
+from recsys.offpolicy.slate_log import logged_policies
+
+RANDOM = "All equally likely"
+SHARES = {"Never explore": 0.0, "Explore 1%": 0.01, "Explore 10%": 0.1, "Explore 25%": 0.25}
+
+
+def logged() -> dict[str, dict[str, tuple[int, datetime]]]:
+    """Of each surface the policies that chose there, the latest first: how many slates, and when the last."""
+    here = source.workspace()
+    found: dict[str, dict[str, tuple[int, datetime]]] = {}
+    for (surface, policy), seen in _logged(str(here.path), _facts()).items():
+        found.setdefault(surface, {})[policy] = seen
+    return found
+
+
+def questions(surface: str, policy: str) -> dict[str, Asked]:
+    """What can be asked of this policy's log, by its name on the page; the share that it had itself is left out."""
+    own = logged_share(policy, surface)
+    some: dict[str, Asked] = {}
+    if own is not None:
+        some = {name: Explore(share, own) for name, share in SHARES.items() if share != own}
+    return some | {RANDOM: Uniform()}
+
+
+def report(asked: Asked, surface: str, reward: str, policy: str, days: int | None) -> PolicyReport:
+    """The answer, from the last `days` of the policy's log, or from all of it.
+
+    Raises:
+        DataError: if the log does not hold what the question needs.
+    """
+    here = source.workspace()
+    last = logged()[surface][policy][1]
+    since = last - timedelta(days=days) if days else None
+    kept = _kept(str(here.path), _facts(), asked, surface, reward, policy, since)
+    if not kept:
+        period = (since, None)
+        kept.append(evaluate_policy(here, asked, surface=surface, reward=reward, logged_policy=policy, period=period))
+    return kept[0]
+
+
+def _facts() -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(source.workspace().lake.versions().items()))
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _logged(path: str, facts: tuple[tuple[str, int], ...]) -> dict[tuple[str, str], tuple[int, datetime]]:
+    return logged_policies(source.workspace())
+
+
+@st.cache_resource(show_spinner=False, max_entries=256)
+def _kept(*key: object) -> list[PolicyReport]:
+    """A place for one report, empty at first."""
+    return []

@@ -1,0 +1,68 @@
+"""Policies: what would another way of choosing have earned, and does the log know?"""
+
+import streamlit as st
+
+from dashboard import asked, evaluating, source
+from dashboard.parts import policy as parts
+from dashboard.parts import words
+from dashboard.parts.element import show
+from recsys.offpolicy import PolicyReport
+from recsys.offpolicy.slate_log import REWARDS
+from store import StoreError
+
+TITLE = "Policies"
+ICON = ""
+GROUP = "Engine"
+ORDER = 60
+PERIODS = {"Last 28 days": 28, "Last 7 days": 7, "All of the log": None}
+
+
+def page() -> None:
+    """Draws the answer to one question, or says what has to be logged first."""
+    st.title("Policies", anchor=False)
+    try:
+        logged = evaluating.logged()
+    except StoreError as error:
+        st.error(f"The workspace cannot be read. {error}")
+        return
+    st.write("What another way of choosing would have earned, worked out from slates that were shown.")
+    if not logged:
+        here = source.workspace()
+        st.write("No slate has been logged yet. The engine logs what it shows, with the chance that each item had:")
+        st.code(f"holdout serve --workspace {here.path}", language=None)
+        st.page_link("pages/definitions.py", label="What can be asked of a log", query_params={"doc": "off-policy"})
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        titles = {words.plain(name): name for name in logged}
+        surface = titles[asked.choice("Surface", list(titles), "surface")]
+        policy = asked.choice("Chosen by", list(logged[surface]), "chosen_by")
+        question = asked.choice("What if", list(evaluating.questions(surface, policy)), "what_if")
+        reward = asked.choice("Reward", [each.title for each in REWARDS.values()], "reward")
+        period = asked.choice("Period", list(PERIODS), "period")
+    name = next(key for key, each in REWARDS.items() if each.title == reward)
+    if found := _asked(surface, policy, question, name, PERIODS[period]):
+        _draw(found)
+
+
+def _asked(surface: str, policy: str, question: str, reward: str, days: int | None) -> PolicyReport | None:
+    """The report; None once the reader was told why there is none."""
+    try:
+        with st.spinner("Weighing the logged slates …"):
+            choice = evaluating.questions(surface, policy)[question]
+            return evaluating.report(choice, surface, reward, policy, days)
+    except StoreError as error:
+        st.info(str(error))
+        return None
+
+
+def _draw(report: PolicyReport) -> None:
+    st.header(report.policy, anchor=False)
+    show(parts.card(report), key="card")
+    show(parts.strip(report), key="support")
+    if report.estimates:
+        st.header("By every estimator", anchor="estimators")
+        show(parts.table(report), key="estimators")
+    st.page_link("pages/definitions.py", label="How this is worked out", query_params={"doc": "off-policy"})
+
+
+page()

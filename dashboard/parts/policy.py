@@ -1,0 +1,219 @@
+"""A policy that never acted: what it would have earned, how much of the log says so, and by which estimator."""
+
+from analysis.readout import Estimate as Drawn
+from dashboard.parts import compare, html, numbers, words
+from dashboard.parts.compare import Line
+from dashboard.parts.words import Word
+from recsys.offpolicy import Estimate, Interval, PolicyReport, known_estimators
+from recsys.offpolicy.interval import CORRECTED
+from recsys.offpolicy.slate_log import REWARDS
+from recsys.offpolicy.support import LEAST_EFFECTIVE
+
+# The estimator that the page reads first, and what the others assume.
+LEAD = "cascade_dr"
+ASSUMES = {
+    "sips": "assumes nothing of how people read",
+    "rips": "a place depends on those above it",
+    "iips": "places do not touch each other",
+    "cascade_dr": "as above, narrowed by a reward model",
+}
+READINGS = {
+    "more": Word("up", "Would have earned more", "good"),
+    "less": Word("down", "Would have earned less", "bad"),
+    "unclear": Word("dot", "Can’t tell yet"),
+    "refused": Word("blocked", "The log cannot tell"),
+}
+SHORT = {
+    "more": Word("up", "more", "good"),
+    "less": Word("down", "less", "bad"),
+    "unclear": Word("dot", "can’t tell yet"),
+    "refused": Word("none", "not evaluable"),
+}
+
+
+def card(report: PolicyReport) -> str:
+    """The answer in one word and one sentence, its figures, and what it rests on."""
+    found, lift = lead(report)
+    key = _reading(found, lift)
+    word = READINGS[key]
+    stopped = " stopped" if key == "refused" else ""
+    return (
+        f'<section class="card is-{word.tone}{stopped}" aria-labelledby="verdict"><div class="main">'
+        f'<h2 id="verdict">{html.icon(word.icon)}{html.text(word.text)}</h2>'
+        f'<p class="say">{_sentence(report, found, lift)}</p>{_facts(report, found)}</div>'
+        f'<div class="side"><h3>What this rests on</h3>{html.bullets(_rests(report, found, lift))}</div></section>'
+    )
+
+
+def lead(report: PolicyReport) -> tuple[Estimate | None, Interval | None]:
+    """The estimate to read first with its lift; None where the policy cannot be asked about at all."""
+    pairs = zip(report.estimates, report.lifts, strict=True)
+    return next((pair for pair in pairs if pair[0].estimator == LEAD), (None, None))
+
+
+def strip(report: PolicyReport) -> str:
+    """How much of the log counts: one cell a figure, with its limit."""
+    found, _ = lead(report)
+    if found is None:
+        return ""
+    support = found.support
+    enough = support.ratio >= LEAST_EFFECTIVE
+    cells = (
+        (
+            "Effective sample",
+            "pass" if enough else "fail",
+            numbers.percent(support.ratio, 0 if support.ratio >= 0.1 else 2),
+            f"of {support.decisions:,} slates; the least is {numbers.percent(LEAST_EFFECTIVE, 0)}",
+            "As many slates of the policy itself would say as much: those that it would hardly show count little.",
+        ),
+        (
+            "Largest weight",
+            "pass" if enough else "fail",
+            numbers.number(support.largest, numbers.significant(support.largest)),
+            "one slate counts for so many",
+            "How much more likely this policy shows that slate than the logged one did.",
+        ),
+        (
+            "Mean weight",
+            "fail" if "which should be 1" in support.refused else "pass",
+            numbers.number(support.mean_weight, 3),
+            "1 if the logged chances are right",
+            "Weights average 1 if choices were drawn with the chances that were logged and nothing was out of reach.",
+        ),
+        (
+            "People",
+            "pass" if found.units >= 20 else "fail",
+            f"{found.units:,}",
+            "independent of each other; the least is 20",
+            "Intervals are computed over people: the slates of one person are not independent.",
+        ),
+    )
+    return f'<ul class="strip" aria-label="Support">{"".join(_cell(*cell) for cell in cells)}</ul>'
+
+
+def table(report: PolicyReport) -> str:
+    """Every estimator's lift on one axis, those that were refused with the reason."""
+    lines = [_line(found, lift, report) for found, lift in zip(report.estimates, report.lifts, strict=True)]
+    lines.sort(key=lambda line: list(ASSUMES.values()).index(line.hint) if line.hint in ASSUMES.values() else 9)
+    heads = ("Estimator", f"{_a_slate(report)}", "Lift, 95% interval", "Reading")
+    drawn = compare.table(heads, {"": lines}, focus=[line.estimate for line in lines if "reward model" in line.hint])
+    return drawn + (
+        '<p class="legend">All of them use the same slates and weights. Where they disagree, what people saw above a '
+        "place matters, or the log is too small.</p>"
+    )
+
+
+def _line(found: Estimate, lift: Interval | None, report: PolicyReport) -> Line:
+    key = _reading(found, lift)
+    point = _point(found, report)
+    reason = found.refused or ("" if lift else "nothing was earned, so there is no relative change")
+    known = lift is not None and point is not None
+    drawn = Drawn(
+        estimate=point if known else None,
+        standard_error=None,
+        lower=_end(lift.lower) if lift else None,
+        upper=_end(lift.upper) if lift else None,
+        reason=reason or None,
+    )
+    value = "" if found.value is None else _amount(found.value, report)
+    counted = f"effective sample {numbers.percent(found.support.ratio, 0)}"
+    title = known_estimators()[found.estimator].title
+    return Line(title, drawn, ASSUMES.get(found.estimator, ""), value, SHORT[key], counted)
+
+
+def _reading(found: Estimate | None, lift: Interval | None) -> str:
+    if found is None or found.value is None:
+        return "refused"
+    if lift is None:
+        return "unclear"
+    return "more" if lift.lower > 0 else "less" if lift.upper < 0 else "unclear"
+
+
+def _sentence(report: PolicyReport, found: Estimate | None, lift: Interval | None) -> str:
+    if found is None or found.value is None:
+        return html.text(report.refused or (found.refused if found else "") or "There is no estimate.")
+    was = _amount(report.logged.value or 0.0, report)
+    would = _amount(found.value, report)
+    first = f"Instead of {was} {_what(report)} a slate, as logged, it would have been about {would}"
+    point = _point(found, report)
+    if lift is None or point is None:
+        return html.text(f"{first}.")
+    decimals = _decimals(lift)
+    shown, span = numbers.lift(point, decimals), _span(lift, decimals)
+    return html.bold(f"{first}: {shown}; the data fit {span}.", shown, span)
+
+
+def _facts(report: PolicyReport, found: Estimate | None) -> str:
+    facts = [("As logged", _with_span(report.logged, report))]
+    if found is not None and found.value is not None:
+        facts.append(("Would have been", _with_span(found, report)))
+    cells = "".join(
+        f"<div><dt>{html.text(label)}</dt><dd>{html.text(value)}<small>{html.text(span)}</small></dd></div>"
+        for label, (value, span) in facts
+    )
+    return f'<dl class="facts">{cells}</dl>'
+
+
+def _with_span(found: Estimate, report: PolicyReport) -> tuple[str, str]:
+    if found.value is None:
+        return "–", found.refused
+    ends = found.interval
+    span = f"{_amount(ends.lower, report)} to {_amount(ends.upper, report)} {_what(report)} a slate" if ends else ""
+    return _amount(found.value, report), span
+
+
+def _rests(report: PolicyReport, found: Estimate | None, lift: Interval | None) -> list[str]:
+    said = [
+        f"{words.count(report.slates, 'slate')} shown to {report.people:,} people by {report.logged_policy}, "
+        f"{numbers.day(report.begin)} to {numbers.day(report.end)}.",
+        "On people who read from the top down: what stands below a place does not change what happens at it.",
+    ]
+    if report.open:
+        said.append(f"{words.count(report.open, 'slate')} are too new to count.")
+    if lift is not None and not lift.rule.startswith(CORRECTED):
+        said.append("The difference hangs on few slates, so its interval is the guaranteed one, which is wider.")
+    if REWARDS[report.reward].money:
+        said.append("Money is before refunds.")
+    return said
+
+
+def _cell(name: str, verdict: str, figure: str, limit: str, meaning: str) -> str:
+    mark = Word("pass", figure) if verdict == "pass" else Word("fail", figure, "bad")
+    return (
+        f'<li class="{verdict}"><div class="head"><span>{html.text(name)}</span>'
+        f"{html.note(name, meaning, 'off-policy')}</div>"
+        f'<div class="state">{html.marked(mark)}</div><small>{html.text(limit)}</small></li>'
+    )
+
+
+def _point(found: Estimate, report: PolicyReport) -> float | None:
+    return found.value / report.logged.value - 1 if found.value is not None and report.logged.value else None
+
+
+def _end(value: float) -> float | None:
+    return value if abs(value) != float("inf") else None
+
+
+def _decimals(lift: Interval) -> int:
+    return numbers.lift_decimals(Drawn(None, None, _end(lift.lower), _end(lift.upper)))
+
+
+def _span(lift: Interval, decimals: int) -> str:
+    return numbers.lift_span(Drawn(None, None, _end(lift.lower), _end(lift.upper)), decimals)
+
+
+def _what(report: PolicyReport) -> str:
+    return {"click": "items clicked", "purchase": "items bought", "revenue": "in revenue", "margin": "in margin"}[
+        report.reward
+    ]
+
+
+def _a_slate(report: PolicyReport) -> str:
+    return f"{REWARDS[report.reward].title} a slate"
+
+
+def _amount(value: float, report: PolicyReport) -> str:
+    """Money in major units with two decimals; counts with three significant digits."""
+    if REWARDS[report.reward].money:
+        return numbers.number(value / 100, max(2, numbers.significant(value / 100)))
+    return numbers.number(value, numbers.significant(value, 3))
