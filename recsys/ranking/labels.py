@@ -77,8 +77,7 @@ def shown(workspace: "Workspace", *, since: int | None = None, known_until: int 
     log = _in_microseconds(workspace.lake.table("recommendations").select(columns).to_pyarrow())
     acts = _in_microseconds(_acts(workspace))
     if known_until is None:
-        ends = [pc.max(table["time"]).as_py() for table in (log, acts) if len(table)]
-        known_until = max(ends, default=0) + 1
+        known_until = _last(workspace) + 1
     log = log.filter(pc.less(log["time"], known_until))
     if since is not None:
         log = log.filter(pc.greater_equal(log["time"], since))
@@ -92,6 +91,12 @@ def shown(workspace: "Workspace", *, since: int | None = None, known_until: int 
         log["position"].to_numpy(),
         _labels(log, _with_slates(acts), known_until),
     )
+
+
+def _last(workspace: "Workspace") -> int:
+    """The time of the last event of any kind, or of the last impression; -1 for a lake without either."""
+    ends = [workspace.lake.table(table).time.max().to_pyarrow().as_py() for table in ("events", "recommendations")]
+    return max((round(end.timestamp() * 1_000_000) for end in ends if end is not None), default=-1)
 
 
 def _in_microseconds(table: "pa.Table") -> "pa.Table":
