@@ -28,20 +28,22 @@ _COUNTERS = [
     ("weeks", np.uint32, (_N, WEEKS)),
     ("ever", np.uint32, (_N,)),
 ]
-ITEM = np.dtype(_COUNTERS)
+ITEM = np.dtype(_COUNTERS, align=True)
 USER = np.dtype(
     [
         *_COUNTERS,
         *((name, np.int64) for name in ("first", "last", "purchase", "paid", "listed", "expected", "friends")),
         ("bought", np.int64, (REMEMBERED,)),
         ("shares", np.int64, (REMEMBERED,)),
-    ]
+    ],
+    align=True,
 )
-GROUP = np.dtype([("key", np.uint64), ("ever", np.uint32, (_N,))])
+GROUP = np.dtype([("key", np.uint64), ("ever", np.uint32, (_N,))], align=True)
 PAIR = np.dtype(
-    [("key", np.uint64), ("ever", np.uint32, (_N,)), ("last", np.int64), ("cart", np.int64), ("purchase", np.int64)]
+    [("key", np.uint64), ("ever", np.uint32, (_N,)), ("last", np.int64), ("cart", np.int64), ("purchase", np.int64)],
+    align=True,
 )
-SOCIAL = np.dtype([("key", np.uint64), ("own", np.uint32), ("wish", np.uint32)])
+SOCIAL = np.dtype([("key", np.uint64), ("own", np.uint32), ("wish", np.uint32)], align=True)
 FRIEND = np.dtype([("user", np.int64), ("friend", np.int64)])
 
 

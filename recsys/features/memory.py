@@ -15,11 +15,23 @@ from recsys.catalogue import Catalogue
 from recsys.errors import DataError
 from recsys.features.commit import Commit, append_names, read_names
 from recsys.features.counters import FRIEND, GROUP, ITEM, PAIR, SOCIAL, USER, count, count_pairs, count_users, windows
-from recsys.features.definitions import CART, PURCHASE, WHOLE, WISHLIST, Ints, ItemState, PairState, UserState
+from recsys.features.definitions import (
+    CART,
+    DAY,
+    PURCHASE,
+    WHOLE,
+    WINDOWS,
+    WISHLIST,
+    Ints,
+    ItemState,
+    PairState,
+    UserState,
+)
 from recsys.features.history import History
 from recsys.features.offline import item_state
 from recsys.features.online import Acts
-from recsys.features.tables import Keyed, Rows, Table
+from recsys.features.tables import Keyed, Rows, Table, flush_file
+from recsys.interactions import ACTIONS
 from recsys.prices import NEVER
 
 PLAIN = {"users": USER, "items": ITEM, "friends": FRIEND}
@@ -45,11 +57,13 @@ class MemoryStore:
         self._lengths = {each: self._restored(each, last) for each in NAMED}
         self._names = {each: {name: k + 1 for k, name in enumerate(read_names(home / each)[0])} for each in NAMED}
         for name, (rows, content) in last.blocks.items():
-            Table(home / name, KINDS[name], last.sizes[name]).write(rows, content, last.sizes[name])
+            Table(home / f"{name}.rows", KINDS[name], last.sizes[name]).write(rows, content, last.sizes[name])
         size = {name: last.sizes.get(name, 1) for name in KINDS}
-        self._plain = {name: Table(home / name, KINDS[name], size[name]) for name in PLAIN}
-        self._keyed = {name: Keyed(home / name, KINDS[name], size[name]) for name in KEYED}
-        self._position, self._pending = last.position, np.array(last.pending, np.int64).reshape(-1, 6)
+        self._plain = {name: Table(home / f"{name}.rows", KINDS[name], size[name]) for name in PLAIN}
+        self._keyed = {name: Keyed(home / f"{name}.rows", KINDS[name], size[name]) for name in KEYED}
+        self._number, self._position = last.number, last.position
+        self._pending = np.array(last.pending, np.int64).reshape(-1, 6)
+        self._windows, self._windows_day = np.zeros((0, 0, 0), np.uint32), np.zeros(0, np.int64)
         self._followers: dict[int, list[int]] = {}
         friends = self._plain["friends"]
         for user, friend in zip(friends.column("user").tolist(), friends.column("friend").tolist(), strict=True):
@@ -91,8 +105,7 @@ class MemoryStore:
         friends = history.friends
         one, other = (each[friends.since < end].tolist() for each in (friends.user, friends.friend))
         store.befriend([acts.users[k] for k in one], [acts.users[k] for k in other])
-        store._journal = True
-        store._make(Commit(position=position))
+        store._journal, store._position = True, position
         store.flush()
         _point(folder, name)
         return store
@@ -102,9 +115,13 @@ class MemoryStore:
         return self._position
 
     def flush(self) -> None:
-        """Write everything through to the disk."""
-        for table in (*self._plain.values(), *(each.table for each in self._keyed.values())):
-            table.flush()
+        """Write everything through to the disk: if nothing comes after, it survives a power failure."""
+        with self._lock:
+            for table in (*self._plain.values(), *(each.table for each in self._keyed.values())):
+                table.flush()
+            for name in NAMED:
+                flush_file(self._home / name)
+            self._make(Commit(position=self._position, pending=self._pending.tolist(), flushed=True))
 
     def reprice(self, catalogue: Catalogue) -> None:
         with self._lock:
@@ -116,7 +133,10 @@ class MemoryStore:
             rows = max(self._names["item"].values(), default=0) + 1
             self._publisher_of, self._category_of = np.zeros((2, rows), np.int64)
             self._publisher_of[self._item], self._category_of[self._item] = self._publisher, self._category
-            self._make(change)
+            if change.texts:
+                self._make(change)
+            self._windows = np.zeros((rows, len(ACTIONS), len(WINDOWS)), np.uint32)
+            self._windows_day = np.full(rows, -1)
 
     def observe(self, acts: Acts, *, position: int | None = None, now: int | None = None) -> None:
         if len(acts) and int(acts.time.min()) <= 0:
@@ -170,8 +190,7 @@ class MemoryStore:
     def items(self, places: Ints, times: Ints) -> ItemState:
         with self._lock:
             self._release(times)
-            rows, catalogue = self._plain["items"].read(self._item[places]), self._catalogue
-        return item_state(catalogue, places, times, windows(rows, times))
+            return item_state(self._catalogue, places, times, self._item_windows(self._item[places], times))
 
     def pairs(self, user_ids: Sequence[str], who: NDArray[np.intp], places: Ints, times: Ints) -> PairState:
         with self._lock:
@@ -190,6 +209,18 @@ class MemoryStore:
             friends_own=social["own"].astype(np.int64),
             friends_wishlist=social["wish"].astype(np.int64),
         )
+
+    def _item_windows(self, rows: Ints, times: Ints) -> Ints:
+        """Counts by action and window; those of one day are kept until the item is acted on or the day is over."""
+        day = times // DAY
+        if len(day) and day.min() != day.max():
+            return windows(self._plain["items"].read(rows), times)
+        stale = np.flatnonzero(self._windows_day[rows] != day)
+        if len(stale):
+            which = rows[stale]
+            self._windows[which] = windows(self._plain["items"].read(which), times[stale])
+            self._windows_day[which] = day[stale]
+        return self._windows.take(rows, axis=0).astype(np.int64)
 
     def _release(self, times: Ints) -> None:
         """Count the acts that waited for these times."""
@@ -210,6 +241,7 @@ class MemoryStore:
             rows, at = np.unique(item, return_inverse=True)
             block = self._plain["items"].read(rows)
             count(block, at, action, time)
+            self._windows_day[rows] = -1
             self._put("items", rows, block, change)
             self._count_pairs(user, item, action, time, change)
         self._make(change)
@@ -263,8 +295,7 @@ class MemoryStore:
     def _found(self, name: str, user: Ints, other: Ints) -> Rows:
         """The rows of pairs of users with something else; zeros where either or the pair is not known."""
         table = self._keyed[name]
-        row = table.find((user << 32 | other).astype(np.uint64))
-        return table.table.read(np.where((user > 0) & (other > 0), row, 0))
+        return table.table.read(table.find((user << 32 | other).astype(np.uint64)))
 
     def _block(self, name: str, user: Ints, other: Ints, change: Commit) -> tuple[Ints, Rows, NDArray[np.intp]]:
         """The distinct pairs' rows, new ones behind the others; their content; and where in it each pair is."""
@@ -297,8 +328,10 @@ class MemoryStore:
         for name, (rows, _) in change.blocks.items():
             sizes[name] = max(sizes[name], int(rows.max()) + 1)
         change.sizes = sizes
+        change.number = self._number + 1
         if self._journal:
             self._write(change)
+        self._number = change.number
         for what, (offset, names) in change.texts.items():
             self._lengths[what] = append_names(self._home / what, offset, names)
         for name, (rows, content) in change.blocks.items():

@@ -210,8 +210,8 @@ class Past:
         row, friend = (each[self.friends.since[friend] < at.time[row]] for each in (row, friend))
         keys, own, wish = self.pairs
         wanted = self.friends.friend[friend] * len(self.catalogue) + at.item[row]
-        place = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
-        there = _taken(keys, place) == wanted
+        place = np.searchsorted(keys, wanted)
+        there = (place < len(keys)) & (_taken(keys, place) == wanted)
         before = [there & (_taken(first, place) < at.time[row]) for first in (own, wish)]
         one, other = (np.bincount(row[each], minlength=len(at)) for each in before)
         return one, other

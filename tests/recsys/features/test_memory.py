@@ -31,8 +31,7 @@ def play(store, history, decisions, *, batches=None):
     order = np.argsort(acts.time, kind="stable")
     made = np.empty((len(decisions), len(NAMES)), np.float32)
     seen, known = 0, np.zeros(len(friends.user), bool)
-    for k in np.argsort(decisions.time, kind="stable"):
-        now = int(decisions.time[k])
+    for now in np.unique(decisions.time).tolist():
         until = int(np.searchsorted(acts.time[order], now))
         while seen < until:
             step = until - seen if batches is None else int(batches.integers(1, until - seen + 1))
@@ -42,9 +41,10 @@ def play(store, history, decisions, *, batches=None):
         new = np.flatnonzero((friends.since < now) & ~known)
         store.befriend([names[i] for i in friends.user[new]], [names[i] for i in friends.friend[new]])
         known[new] = True
-        user = names[decisions.user[k]] if decisions.user[k] >= 0 else "stranger"
-        places, times = decisions.item[k : k + 1], np.array([now])
-        made[k] = online_features(store, [user], np.zeros(1, np.intp), places, times)
+        asked = np.flatnonzero(decisions.time == now)
+        users = [names[u] if u >= 0 else "stranger" for u in decisions.user[asked]]
+        who, times = np.arange(len(asked)), np.full(len(asked), now)
+        made[asked] = online_features(store, users, who, decisions.item[asked], times)
     return made
 
 
@@ -59,8 +59,11 @@ def test_features_while_serving_are_those_of_training_to_the_bit(tmp_path_factor
 
 
 def test_ten_thousand_logged_requests_have_the_same_features_in_training(tmp_path):
+    """Requests come by the hundred at a moment, as a server's batches do; acts come between them."""
     history = a_history(1, users=300, items=80, acts=12_000, days=60, coarse=False)
-    decisions = some_decisions(history, 2, 10_000, coarse=False)
+    drawn, rng = some_decisions(history, 2, 10_000, coarse=False), np.random.default_rng(3)
+    moments = np.sort(rng.choice(drawn.time, 500, replace=False))
+    decisions = Decisions(drawn.user, drawn.item, np.sort(rng.choice(moments, 10_000)))
     store = MemoryStore.open(tmp_path, history.catalogue)
     made = play(store, history, decisions)
     assert np.array_equal(bits(made), bits(history.as_of(decisions)))
@@ -155,7 +158,7 @@ for position, rows in enumerate(np.array_split(np.arange(4000), 800)):
 def test_a_store_whose_process_is_killed_at_any_moment_goes_on_as_if_it_were_not(tmp_path):
     history, rng, root = a_history(6, users=40, acts=4000), np.random.default_rng(7), Path(__file__).parents[3]
     told = -1
-    for _ in range(12):
+    for _ in range(8):
         writer = subprocess.Popen(
             [sys.executable, "-c", WRITER, str(tmp_path / "killed")],
             cwd=root,
@@ -181,13 +184,14 @@ def test_a_store_whose_process_is_killed_at_any_moment_goes_on_as_if_it_were_not
     assert same(store, whole, history)
 
 
-def test_a_change_that_could_not_be_written_did_not_happen(tmp_path, monkeypatch):
+def test_a_change_that_could_not_be_written_did_not_happen(tmp_path):
     history = a_history(8)
     store = MemoryStore.open(tmp_path / "one", history.catalogue)
-    monkeypatch.setattr("os.replace", lambda *paths: (_ for _ in ()).throw(OSError("no space")))
-    with pytest.raises(OSError, match="no space"):
+    home = next((tmp_path / "one").iterdir())
+    (home / "commit.0").mkdir()
+    with pytest.raises(IsADirectoryError):
         store.observe(acts_of(history), position=0)
-    monkeypatch.undo()
+    (home / "commit.0").rmdir()
     assert store.position == -1
     store.observe(acts_of(history), position=0)
     other = MemoryStore.open(tmp_path / "other", history.catalogue)
@@ -195,14 +199,53 @@ def test_a_change_that_could_not_be_written_did_not_happen(tmp_path, monkeypatch
     assert same(store, other, history) and same(MemoryStore.open(tmp_path / "one", history.catalogue), other, history)
 
 
+def commits(folder):
+    return sorted(folder.glob("*/commit.*"))
+
+
+def test_a_change_that_was_cut_off_is_passed_over_and_its_batch_counts_when_it_comes_again(tmp_path):
+    history = a_history(9)
+    rows = np.array_split(np.arange(len(history.interactions)), 3)
+    for cut in (0, 10, 100, -1):
+        store = MemoryStore.open(tmp_path / str(cut), history.catalogue)
+        for position in (0, 1):
+            store.observe(acts_of(history, rows[position]), position=position)
+        # What a kill while the next change is written leaves: the older file, begun anew.
+        oldest = min(commits(tmp_path / str(cut)), key=lambda file: file.stat().st_mtime_ns)
+        later = MemoryStore.open(tmp_path / "other", history.catalogue)
+        later.observe(acts_of(history, rows[2]), position=2)
+        said = max(commits(tmp_path / "other"), key=lambda file: file.stat().st_mtime_ns).read_bytes()
+        oldest.write_bytes(said[:cut] + oldest.read_bytes()[len(said[:cut]) :])
+        store = MemoryStore.open(tmp_path / str(cut), history.catalogue)
+        assert store.position == 1
+        for position in (1, 2):
+            store.observe(acts_of(history, rows[position]), position=position)
+        whole = MemoryStore.open(tmp_path / f"whole{cut}", history.catalogue)
+        whole.observe(acts_of(history))
+        assert same(store, whole, history)
+
+
 def test_a_damaged_store_says_so(tmp_path):
     history = a_history(9)
     MemoryStore.open(tmp_path, history.catalogue).observe(acts_of(history))
-    commit = next(tmp_path.glob("*/commit"))
-    said = commit.read_bytes()
-    commit.write_bytes(said[:-1] + bytes([said[-1] ^ 1]))
-    with pytest.raises(ModelError, match=r"commit is damaged\. Delete"):
+    for file in commits(tmp_path):
+        file.write_bytes(b"0" * 100)
+    with pytest.raises(ModelError, match=r"are damaged\. Delete"):
         MemoryStore.open(tmp_path, history.catalogue)
+
+
+def test_a_store_that_was_in_use_when_the_machine_went_down_says_so_and_one_that_was_flushed_does_not(
+    tmp_path, monkeypatch
+):
+    history = a_history(9)
+    store = MemoryStore.open(tmp_path, history.catalogue)
+    store.observe(acts_of(history))
+    with monkeypatch.context() as patch:
+        patch.setattr("recsys.features.commit.boot", lambda: "another run")
+        with pytest.raises(ModelError, match="the machine went down while"):
+            MemoryStore.open(tmp_path, history.catalogue)
+        store.flush()
+        assert same(MemoryStore.open(tmp_path, history.catalogue), store, history)
 
 
 def test_new_items_and_other_places_change_nothing_of_what_is_known(tmp_path):

@@ -27,6 +27,13 @@ def test_the_fast_features_are_the_plain_ones_to_the_bit(seed, coarse, acts):
     assert np.array_equal(bits(history.as_of(decisions)), bits(plain_features(history, decisions)))
 
 
+@pytest.mark.parametrize("seed", range(60))
+def test_a_past_with_hardly_any_acts_is_as_the_plain_one(seed):
+    history = a_history(seed, acts=seed % 5)
+    decisions = some_decisions(history, seed, 20)
+    assert np.array_equal(bits(history.as_of(decisions)), bits(plain_features(history, decisions)))
+
+
 def another_future(history, moment, rng):
     """The same past; from `moment` on other acts, payments, friendships, prices, releases."""
     acts, paid, catalogue = history.interactions, history.payments, history.catalogue
