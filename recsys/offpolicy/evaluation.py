@@ -169,9 +169,8 @@ def _lift(found: Estimate, slates: Slates, own: Slates) -> Interval | None:
 def _reach(log: Slates, terms: Terms) -> float:
     """The most by which the terms of one slate can differ from what it earned: weights near 1 change little."""
     weight = np.ones(log.reward.shape) if terms.weight is None else terms.weight
-    away, above = np.abs(weight - 1).max(axis=0), np.abs(log.above - 1).max(axis=0)
-    moved = away * np.abs(log.fitted).max(axis=0) + above * np.abs(log.expected).max(axis=0)
-    return float(away.max()) * max(map(abs, log.total_range)) + float(moved.sum())
+    away, drop = np.abs(weight - 1).max(axis=0), np.abs(log.drop).max(axis=0)
+    return float(away.max() * max(map(abs, log.total_range)) + (away * drop).sum())
 
 
 def evaluate_all(log: SlateLog, policies: Sequence[Asked]) -> tuple[PolicyReport, ...]:

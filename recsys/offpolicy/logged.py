@@ -131,6 +131,12 @@ class Slates:
         )
 
     @property
+    def drop(self) -> Array:
+        """By how much the predicted reward to come changes from a place to the one below, without what it earns."""
+        below = np.concatenate([self.expected[:, 1:], np.zeros((len(self), 1))], axis=1)
+        return np.asarray(below - self.fitted, np.float64)
+
+    @property
     def total_range(self) -> tuple[float, float]:
         """The least and the most that one slate earned, 0 among them."""
         total = self.reward.sum(axis=1)

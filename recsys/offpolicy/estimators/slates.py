@@ -44,10 +44,11 @@ class CascadeDoublyRobust(Estimator, name="cascade_dr", title="Cascade, doubly r
     def terms(self, log: Logged | Slates) -> Terms:
         data = whole(log)
         part = data.cascade * (data.reward - data.fitted) + data.above * data.expected
-        low, high = data.total_range
-        most, above = data.cascade.max(axis=0), data.above.max(axis=0)
-        moved = most * np.abs(data.fitted).max(axis=0) + above * np.abs(data.expected).max(axis=0)
-        bottom, top = float(most.max() * low - moved.sum()), float(most.max() * high + moved.sum())
+        # The same sum, place by place: expected at the top + sum of W (r + drop).
+        (low, high), first, most = data.total_range, data.expected[:, 0], data.cascade.max(axis=0)
+        falls, rises = data.drop.min(axis=0).clip(max=0), data.drop.max(axis=0).clip(min=0)
+        bottom = float(first.min() + most.max() * low + (most * falls).sum())
+        top = float(first.max() + most.max() * high + (most * rises).sum())
         return Terms.mean(part.sum(axis=1), bottom, top, data.cascade)
 
 
