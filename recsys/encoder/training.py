@@ -36,6 +36,7 @@ class Task:
 
     Attributes:
         bags: content features of all items, None to know items by their id alone.
+        start: arrays to begin with, of a training of the same shape; drawn anew if None.
         folder: of the checkpoint; None to keep none.
         seconds: of CPU that the training may take, over all its restarts.
         between: seconds of CPU from one checkpoint to the next.
@@ -45,6 +46,7 @@ class Task:
     batches: Batches
     validation: Validation
     bags: Bags | None = None
+    start: Mapping[str, NDArray[np.float32]] | None = None
     folder: Path | None = None
     seconds: float = 1800.0
     between: float = 30.0
@@ -69,9 +71,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """The encoder of the best validation, and how the training went."""
+    """The encoder of the best validation, the arrays that it was made of, and how the training went."""
 
     encoder: Encoder
+    weights: Mapping[str, NDArray[np.float32]]
     progress: Progress
 
 
@@ -87,7 +90,7 @@ def train(task: Task, at: Processes | None = None, *, version: str = "unnamed") 
     _check(task)
     loop = _Loop(task, at or Processes())
     loop.run()
-    return Trained(loop.encoder(loop.best, version), loop.progress)
+    return Trained(loop.encoder(loop.best, version), loop.best, loop.progress)
 
 
 class _Loop:
@@ -100,7 +103,7 @@ class _Loop:
         kept = checkpoint.load(task.folder, task.settings()) if task.folder and task.resume else None
         start = kept or Checkpoint(Progress(rate=task.recipe.rate))
         self.progress = start.progress
-        weights = start.part(WEIGHTS) or first_weights(task)
+        weights = start.part(WEIGHTS) or task.start or first_weights(task)
         self.best: Arrays = start.part(BEST) or weights
         self.network: Network = Network(task.shape, task.recipe, weights, task.bags)
         self.optimizer = _optimizer(self.network, task.recipe, start)

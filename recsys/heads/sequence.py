@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from recsys.encoder.content import Bags
 from recsys.encoder.recipe import Recipe
 from recsys.encoder.shape import Shape
+from recsys.errors import HeadError
 from recsys.heads.head import Context, Head
 from recsys.interactions import Interactions
 
@@ -16,64 +17,73 @@ if TYPE_CHECKING:
     from recsys.encoder.training import Trained
 
 SHAPE = Shape(hidden=128, length=50)
-RECIPE = Recipe(rate=0.004, dropout=0.2)
+RECIPE = Recipe(rate=0.004, dropout=0.4)
 
 
 class Sequence(Head, name="sequence", linear=False):
-    """Sampled softmax over the next act of each person, cosine of user and item; seen items are not left out here.
+    """Sampled softmax over the next act of each person, cosine of user and item.
 
-    Acts are read in order if the acts held out for validation come after the others, else as a set: then they are
-    shuffled anew in every epoch. Of several actions all are read and predicted, and the target's are asked for.
+    Acts that are in no order are read as a set: shuffled anew in every epoch, without their places. Of several actions
+    all are read and predicted, and the target's are asked for. Attributes make vectors of items without acts.
+    Source: Kang and McAuley, ICDM 2018, with the loss of Klenitskiy and Vasilev, RecSys 2023; docs/encoder.md.
     """
 
     def __init__(self, shape: Shape = SHAPE, recipe: Recipe = RECIPE) -> None:
         self.shape, self.recipe = shape, recipe
+        self.trained: Trained | None = None
 
     def fit(self, data: Interactions, context: Context, rng: np.random.Generator) -> Self:
         held = context.validation
-        if held is not None and len(held):
-            self._ordered = comes_after(held, data)
-            self._train(data, held, context, rng)
-            return self
-        self._ordered = True
-        return self.refit(data, context, rng)
+        self.trained = None
+        if held is None or not len(held):
+            return self.refit(data, context, rng)
+        self._train(data, held, context, self.recipe, rng)
+        return self
 
     def refit(self, data: Interactions, context: Context, rng: np.random.Generator) -> Self:
+        """From where `fit` ended, if it was called: a third of its rate until acts held out anew gain no more."""
         from recsys.encoder.validation import held_out
 
-        rows = held_out(data, self._ordered, context.target, rng)
-        self._train(data.keep(~rows), data.keep(rows), context, rng)
+        recipe = self.recipe
+        if self.trained is not None:
+            recipe = replace(recipe, rate=recipe.rate / 3, falls=0)
+        rows = held_out(data, context.ordered, context.target, rng)
+        self._train(data.keep(~rows), data.keep(rows), context, recipe, rng)
         self._data = data
         return self
 
     def scores(self, users: NDArray[np.integer]) -> NDArray[np.float32]:
         from recsys.encoder.validation import vectors_of_people
 
-        now = int(self._data.time.max(initial=0))
-        people = np.asarray(users, np.int64)
-        vectors = vectors_of_people(self.encoder, self._data, people, now, self._target)
-        found: NDArray[np.float32] = vectors @ self.encoder.vectors.T
+        encoder, now = self._fitted().encoder, int(self._data.time.max(initial=0))
+        vectors = vectors_of_people(encoder, self._data, np.asarray(users, np.int64), now, self._target)
+        found: NDArray[np.float32] = vectors @ encoder.vectors.T
         return found
 
-    def _train(self, data: Interactions, held: Interactions, context: Context, rng: np.random.Generator) -> None:
+    def _train(
+        self, data: Interactions, held: Interactions, context: Context, recipe: Recipe, rng: np.random.Generator
+    ) -> None:
         from recsys.encoder.batches import Batches
         from recsys.encoder.training import Task, train
         from recsys.encoder.validation import Validation
 
         bags = None if context.attributes is None else Bags.of(context.attributes)
         features = 0 if context.attributes is None else int(context.attributes.shape[1])
-        shape = replace(self.shape, features=features, ordered=self._ordered)
-        recipe = replace(self.recipe, seed=int(rng.integers(2**31)))
-        now = int(data.time.max(initial=0))
-        validation = Validation(data, held, target=context.target, now=now)
-        task = Task(Batches(data, shape, recipe), validation, bags, seconds=context.seconds, progress=context.progress)
-        self.trained: Trained = train(task)
-        self.encoder = self.trained.encoder
+        shape = replace(self.shape, features=features, ordered=context.ordered)
+        seeded = replace(recipe, seed=int(rng.integers(2**31)))
+        validation = Validation(data, held, target=context.target, now=int(data.time.max(initial=0)))
+        task = Task(
+            Batches(data, shape, seeded),
+            validation,
+            bags,
+            start=None if self.trained is None else self.trained.weights,
+            seconds=context.seconds,
+            progress=context.progress,
+        )
+        self.trained = train(task)
         self._data, self._target = data, context.target
 
-
-def comes_after(held: Interactions, data: Interactions) -> bool:
-    """Whether nearly all held acts come after all of their user's acts in `data`."""
-    last = np.full(len(data.users), np.iinfo(np.int64).min)
-    np.maximum.at(last, data.user, data.time)
-    return bool((held.time >= last[held.user]).mean() > 0.95)
+    def _fitted(self) -> "Trained":
+        if self.trained is None:
+            raise HeadError("the sequence head is not fitted. Call fit first.")
+        return self.trained
