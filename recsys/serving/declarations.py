@@ -138,12 +138,13 @@ SLATE = an_object(
         "time": {"type": "string", "format": "date-time"},
         "policy": saying(IDENTIFIER, "The version that chose."),
         "model": {"type": "string", "description": "The version that scored; empty for a policy without models."},
+        "seed": {"type": "integer", "description": "Ask with it again to have the same drawn."},
         "relaxed": many(
             {"type": "string"}, most=9, description="Rules that gave way because a place could not be filled otherwise."
         ),
         "items": many(PLACE, most=MOST_PLACES, description="In order of position."),
     },
-    ("slate_id", "user_id", "surface", "time", "policy", "model", "relaxed", "items"),
+    ("slate_id", "user_id", "surface", "time", "policy", "model", "seed", "relaxed", "items"),
 )
 
 OFFER = an_object(

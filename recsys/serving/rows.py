@@ -38,6 +38,7 @@ def answer(slate: Slate) -> bytes:
             "time": request.time.isoformat(),
             "policy": slate.policy,
             "model": slate.model or "",
+            "seed": request.seed,
             "relaxed": slate.relaxed,
             "items": [
                 {
@@ -92,8 +93,9 @@ def _slates(payload: bytes) -> "pa.Table":
     text, number = pa.string(), pa.float64()
     place = [("item_id", text), ("position", pa.int32()), ("propensity", number), ("score", number)]
     place += [("candidates", pa.int32()), ("chances", pa.struct([(name, number) for name in OUTCOMES]))]
-    once = ["slate_id", "user_id", "surface", "time", "policy", "model"]
-    schema = [*((name, text) for name in once), ("items", pa.list_(pa.struct([*place, ("reason", text)])))]
+    once = ["slate_id", "user_id", "surface", "time", "policy", "model", "seed"]
+    schema = [*((name, text) for name in once[:-1]), ("seed", pa.int64())]
+    schema += [("items", pa.list_(pa.struct([*place, ("reason", text)])))]
     slates = _parsed(payload, pa.schema(schema)).combine_chunks()
     items = slates["items"].combine_chunks()
     parents, flat = pc.list_parent_indices(items), pc.list_flatten(items)

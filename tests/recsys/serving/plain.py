@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -29,7 +30,7 @@ class PopularityPolicy:
         return opened
 
     def recommend(self, request: Request) -> Slate:
-        seed = request.seed if request.seed is not None else uuid4().int
+        seed = request.seed if request.seed is not None else uuid4().int % 2**53
         rng = np.random.default_rng(seed)
         left, places = [item for item in self.items if item not in request.items], []
         while left and len(places) < (request.size or 12):
@@ -39,7 +40,7 @@ class PopularityPolicy:
             score = math.log(weights[pick])
             places.append(Place(left[pick], len(places) + 1, float(chances[pick]), score, len(left), {}, "popular"))
             left.pop(pick)
-        return Slate(uuid4().hex, request, self.policy, self.model, tuple(places))
+        return Slate(uuid4().hex, replace(request, seed=seed), self.policy, self.model, tuple(places))
 
     def observe(self, events: Sequence[Mapping[str, Any]]) -> None:
         self.seen += events

@@ -39,7 +39,7 @@ TIMES = some.datetimes(datetime(2000, 1, 1), datetime(2099, 1, 1), timezones=som
 SLATES = some.builds(
     Slate,
     TEXTS,
-    some.builds(Request, TEXTS, some.just("homepage"), TIMES),
+    some.builds(Request, TEXTS, some.just("homepage"), TIMES, seed=some.none() | some.integers(0, 2**53 - 1)),
     TEXTS,
     some.none() | TEXTS,
     some.lists(PLACES, max_size=4).map(tuple),
@@ -81,6 +81,7 @@ def plainly(slates: list[Slate]) -> list[dict[str, Any]]:
             "candidates": place.candidates,
             **{f"p_{name}": place.chances.get(name) for name in OUTCOMES},
             "reason": place.reason,
+            "seed": slate.request.seed,
         }
         for slate in slates
         for place in slate.places

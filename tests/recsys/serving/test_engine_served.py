@@ -156,6 +156,7 @@ def test_what_was_shown_is_in_the_lake_with_the_chances_that_it_had(server: Serv
     assert until(lambda: len(rows()) == len(slate["items"]))
     for row, place in zip(rows(), slate["items"], strict=True):
         assert (row["item_id"], row["propensity"], row["model"]) == (place["item_id"], place["propensity"], VERSION)
+        assert row["seed"] == slate["seed"]
         assert {name: row[f"p_{name}"] for name in place["chances"]} == place["chances"]
 
 
