@@ -12,10 +12,11 @@ WorkspaceOption = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     """Make the verbs of this module and of training commands of `app`."""
+    from recsys.evaluation.command import evaluate
     from recsys.training.command import add_to as add_training
 
     add_training(app)
-    for verb in (serve, policies):
+    for verb in (evaluate, serve, policies):
         app.command()(verb)
 
 

@@ -1,19 +1,28 @@
 """Where the wanted items stand in the full ranking: batched, ties counted against the model."""
 
 from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.errors import HeadError
 from recsys.evaluation.split import Stage
-from recsys.heads.head import Head
 
 # Scores held at once; a batch has as many users as fit.
 _BATCH_BYTES = 64_000_000
 
 
-def positions(head: Head, stage: Stage, deepest: int) -> NDArray[np.int32]:
+class Scorer(Protocol):
+    """Whatever scores all items for some users; a Head does."""
+
+    @property
+    def name(self) -> str: ...
+
+    def scores(self, users: NDArray[np.integer]) -> NDArray[np.float32]: ...
+
+
+def positions(head: Scorer, stage: Stage, deepest: int) -> NDArray[np.int32]:
     """The place of each of `stage.wanted` among all items that its user may be shown, 1 for the first.
 
     Items in `stage.seen` are left out. Of items with equal scores, those that are not wanted stand first. 0 where the
@@ -82,7 +91,7 @@ def _batches(user: NDArray[np.int32], items: int) -> Iterator[tuple[NDArray[np.i
         yield users[begin:end], slice(int(ends[begin]), int(ends[end]))
 
 
-def _scores(head: Head, users: NDArray[np.int32], items: int) -> NDArray[np.float32]:
+def _scores(head: Scorer, users: NDArray[np.int32], items: int) -> NDArray[np.float32]:
     """The head's scores, a copy that may be written to."""
     scores = np.array(head.scores(users), dtype=np.float32)
     if scores.shape != (len(users), items):

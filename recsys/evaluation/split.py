@@ -88,9 +88,8 @@ class Split:
                 self.test,
                 self.candidates and self.candidates[1],
             )
-        seen = _of_action(past, self.target)
         known = past if self.refit else self.train
-        return Stage(known, seen, _new(_of_action(part, self.target), seen), allowed)
+        return asked(known, past, part, self.target, allowed)
 
     def context(self, seconds: float, progress: Callable[[str], None] = lambda message: None) -> Context:
         """What a head may use beside the acts when it is fitted on `train`."""
@@ -104,6 +103,18 @@ class Split:
             seconds=seconds,
             progress=progress,
         )
+
+
+def asked(
+    known: Interactions,
+    past: Interactions,
+    part: Interactions,
+    target: str | None,
+    candidates: NDArray[np.bool_] | None = None,
+) -> Stage:
+    """To find the target acts of `part` again, with the items left out that `past` has under the target action."""
+    seen = _of_action(past, target)
+    return Stage(known, seen, _new(_of_action(part, target), seen), candidates)
 
 
 def together(one: Interactions, other: Interactions) -> Interactions:

@@ -18,7 +18,7 @@ PENALTY = 100.0
 LARGEST = 20_000
 
 
-class Ease(Head, name="ease"):
+class Ease(Head, name="ease", random=False):
     """Scores X B with B = I − P / diag(P), P = (XᵀX + λI)⁻¹.
 
     Source: Steck, WWW 2019, equation 8. With fewer users than items the same B comes from the smaller matrix

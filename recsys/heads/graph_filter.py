@@ -32,7 +32,7 @@ class Settings:
     others: float = 0.3
 
 
-class GraphFilter(Head, name="graph_filter"):
+class GraphFilter(Head, name="graph_filter", random=False):
     """Two steps over the graph of users and items, plus the projection on its smoothest directions.
 
     Source: Shen et al., CIKM 2021 (GF-CF), which has exponents 0.5, 1, 0.5. Differs from it by: the exponents and the

@@ -46,16 +46,25 @@ class Context:
 
 
 class Head(ABC):
-    """A subclass in a file of this folder, `class ItemKnn(Head, name="item_knn")`, is known by its name."""
+    """A subclass in a file of this folder, `class ItemKnn(Head, name="item_knn")`, is known by its name.
+
+    Attributes:
+        linear: whether its scores are linear in what users did.
+        needs: fields of Context without which it cannot be fitted.
+        random: whether another `rng` gives another fit; one that says no is fitted once where seeds are compared.
+    """
 
     name: ClassVar[str]
     linear: ClassVar[bool]
     needs: ClassVar[tuple[str, ...]]
+    random: ClassVar[bool]
 
-    def __init_subclass__(cls, *, name: str, linear: bool = True, needs: tuple[str, ...] = ()) -> None:
+    def __init_subclass__(
+        cls, *, name: str, linear: bool = True, needs: tuple[str, ...] = (), random: bool = True
+    ) -> None:
         if name in _KNOWN and _KNOWN[name].__module__ != cls.__module__:
             raise HeadError(f"two heads are named {name!r}: {_KNOWN[name].__module__} and {cls.__module__}.")
-        cls.name, cls.linear, cls.needs = name, linear, needs
+        cls.name, cls.linear, cls.needs, cls.random = name, linear, needs, random
         _KNOWN[name] = cls
 
     @abstractmethod

@@ -12,7 +12,7 @@ from recsys.interactions import Interactions
 NEIGHBOURS = 100
 
 
-class ItemKnn(Head, name="item_knn"):
+class ItemKnn(Head, name="item_knn", random=False):
     """Scores are the sum over the user's items of the cosine with each item's nearest neighbours.
 
     Acts other than the target count a third as much in the history; only the target's are counted as users of an item

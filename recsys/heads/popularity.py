@@ -10,7 +10,7 @@ from recsys.heads.head import Context, Head
 from recsys.interactions import Interactions
 
 
-class Popularity(Head, name="popularity"):
+class Popularity(Head, name="popularity", random=False):
     """Counts the users of an item under the target action."""
 
     def fit(self, data: Interactions, context: Context, rng: np.random.Generator) -> Self:

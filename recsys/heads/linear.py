@@ -1,0 +1,136 @@
+"""A blend of the linear heads, with weights that validation chose; friends are one more voice where they are known."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.errors import HeadError
+from recsys.heads.algebra import power, scaled, signals
+from recsys.heads.choice import quality, sample
+from recsys.heads.head import Context, Head, head
+from recsys.interactions import Interactions
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+    from recsys.evaluation.split import Stage
+
+PARTS = ("graph_filter", "als", "ease", "item_knn", "popularity")
+# Where there is nothing to choose by.
+WEIGHTS = {"graph_filter": 1.0, "als": 0.5}
+TRIED = (0.0, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5)
+
+
+class Friends:
+    """Scores an item by the friends who had it, each weighted by the likeness of their taste to the user's.
+
+    Friends without a common item have no say: unweighted friends lower recall on LastFM (docs/evaluation.md).
+    """
+
+    def __init__(self, friends: "csr_array", history: "csr_array") -> None:
+        one = np.ones(history.shape[1], np.float32)
+        unit = scaled(history, power(history.multiply(history).sum(axis=1), -0.5), one)
+        likeness = (friends.multiply(unit @ unit.T)).tocsr()
+        likeness = likeness.multiply(likeness).tocsr()
+        everybody = np.ones(likeness.shape[1], np.float32)
+        self._scores = (scaled(likeness, power(likeness.sum(axis=1), -1), everybody) @ history).tocsr()
+
+    def scores(self, users: NDArray[np.integer]) -> NDArray[np.float32]:
+        return np.asarray(self._scores[users].toarray(), np.float32)
+
+
+def friends_of(data: Interactions, context: Context) -> Friends:
+    """Friends' tastes and acts as they are in `data`; the context has friends."""
+    if context.friends is None:
+        raise HeadError("friends are not known.")
+    return Friends(context.friends, signals(data, context.target, others=0.3).tocsr())
+
+
+class Linear(Head, name="linear"):
+    """The weighted sum of its parts' scores, each part's with mean 0 and deviation 1 over a user's items.
+
+    Weights are found one at a time, by NDCG@20 on the validation acts of at most as many users as fit in memory. A part
+    that cannot be fitted on the data, such as EASE on many users and items, is left out.
+    """
+
+    weights: Mapping[str, float]
+
+    def fit(self, data: Interactions, context: Context, rng: np.random.Generator) -> Self:
+        self._items = len(data.items)
+        self._parts = self._fit_parts(data, context, rng)
+        if context.validation is None:
+            self.weights = {name: weight for name, weight in WEIGHTS.items() if name in self._parts}
+        else:
+            self.weights = self._choose(data, context)
+        return self
+
+    def refit(self, data: Interactions, context: Context, rng: np.random.Generator) -> Self:
+        for name, part in self._parts.items():
+            if self.weights.get(name) and isinstance(part, Head):
+                part.refit(data, context, rng)
+        if "friends" in self._parts:
+            self._parts["friends"] = friends_of(data, context)
+        return self
+
+    def scores(self, users: NDArray[np.integer]) -> NDArray[np.float32]:
+        total = np.zeros((len(users), self._items), np.float32)
+        for name, weight in self.weights.items():
+            if weight:
+                total += np.float32(weight) * standard(self._parts[name].scores(users))
+        return total
+
+    def _fit_parts(self, data: Interactions, context: Context, rng: np.random.Generator) -> "dict[str, Head | Friends]":
+        """Every part that can be fitted on these data."""
+        parts: dict[str, Head | Friends] = {}
+        for name in PARTS:
+            context.progress(f"linear: {name}")
+            try:
+                parts[name] = head(name)().fit(data, context, rng)
+            except HeadError as error:
+                context.progress(f"linear: without {name}: {error}")
+        if context.friends is not None:
+            parts["friends"] = friends_of(data, context)
+        return parts
+
+    def _choose(self, data: Interactions, context: Context) -> Mapping[str, float]:
+        """The weights with the best validation NDCG@20, found from the best single part on."""
+        stage = sample(data, context)
+        users = np.unique(stage.wanted.user)
+        held = {name: standard(part.scores(users)) for name, part in self._parts.items()}
+        alone = {name: _blended({name: 1.0}, held, stage) for name in held}
+        best = max(alone, key=lambda name: alone[name])
+        weights, reached = {best: 1.0}, alone[best]
+        for _ in range(2):
+            for name in sorted(held, key=lambda name: -alone[name]):
+                for weight in TRIED:
+                    tried = {**weights, name: weight}
+                    if any(tried.values()) and (quality := _blended(tried, held, stage)) > reached:
+                        weights, reached = tried, quality
+        context.progress(f"linear: weights {weights}, validation NDCG@20 {reached:.4f}")
+        return weights
+
+
+class _Held:
+    """A blend of scores that are held, for users that are given by their sorted numbers."""
+
+    name = "linear"
+
+    def __init__(self, total: NDArray[np.float32], users: NDArray[np.integer]) -> None:
+        self._total, self._users = total, users
+
+    def scores(self, users: NDArray[np.integer]) -> NDArray[np.float32]:
+        return self._total[np.searchsorted(self._users, users)]
+
+
+def _blended(weights: Mapping[str, float], held: Mapping[str, NDArray[np.float32]], stage: "Stage") -> float:
+    """The quality of the blend for the users of `stage`."""
+    total = sum(np.float32(weight) * held[name] for name, weight in weights.items() if weight)
+    return quality(_Held(np.asarray(total), np.unique(stage.wanted.user)), stage)
+
+
+def standard(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Each row with mean 0 and standard deviation 1; a row of equal scores becomes 0."""
+    deviation = scores.std(axis=1, keepdims=True)
+    return np.where(deviation > 0, (scores - scores.mean(axis=1, keepdims=True)) / np.maximum(deviation, 1e-12), 0)
