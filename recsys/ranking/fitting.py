@@ -79,10 +79,15 @@ def judged(ranker: Ranker, impressions: Impressions) -> dict[str, Any]:
     """How each head does on these impressions: calibration error and its floor, log loss beside that of the base
     rate, area under the curve; None where nothing happened or no window is closed."""
     chances = ranker.chances(impressions.rows)
-    return {outcome: _judged_head(chances[:, k], impressions.labels[:, k]) for k, outcome in enumerate(OUTCOMES)}
+    return {
+        outcome: _judged_head(chances[:, k], impressions.labels[:, k], impressions.user)
+        for k, outcome in enumerate(OUTCOMES)
+    }
 
 
-def _judged_head(chances: NDArray[np.float64], labels: NDArray[np.float32]) -> dict[str, Any] | None:
+def _judged_head(
+    chances: NDArray[np.float64], labels: NDArray[np.float32], user: NDArray[np.integer]
+) -> dict[str, Any] | None:
     known = ~np.isnan(labels)
     p, y = chances[known], labels[known]
     if len(p) < 10 * BINS or not 0 < y.sum() < len(y):
@@ -98,6 +103,7 @@ def _judged_head(chances: NDArray[np.float64], labels: NDArray[np.float32]) -> d
         "log_loss": log_loss(p, y),
         "log_loss_of_rate": log_loss(np.full(len(y), float(y.mean())), y),
         "auc": area_under_curve(p, y),
+        "auc_error": error_of_area(p, y, user[known]),
     }
 
 
@@ -109,6 +115,28 @@ def area_under_curve(chances: NDArray[np.float64], happened: NDArray[np.floating
     positive = happened == 1
     n, m = int(positive.sum()), int((~positive).sum())
     return float((ranks[positive].sum() - n * (n + 1) / 2) / (n * m))
+
+
+def error_of_area(
+    chances: NDArray[np.float64], happened: NDArray[np.floating], user: NDArray[np.integer]
+) -> float | None:
+    """Standard error of `area_under_curve` where rows of one person depend on each other; None for one person.
+
+    Source: Obuchowski, Nonparametric analysis of clustered ROC curve data, Biometrics 1997, by placements.
+    """
+    from scipy.stats import rankdata
+
+    positive = happened == 1
+    n, m = int(positive.sum()), int((~positive).sum())
+    ranks, among_own = rankdata(chances), np.empty(len(chances))
+    among_own[positive], among_own[~positive] = rankdata(chances[positive]), rankdata(chances[~positive])
+    # Of a row where it happened, the share of others that lie below; of another, the share of the former above.
+    placed = np.where(positive, (ranks - among_own) / m, 1 - (ranks - among_own) / n)
+    away = (placed - placed[positive].mean()) / np.where(positive, n, m)
+    people, row = np.unique(user, return_inverse=True)
+    if len(people) < 2:
+        return None
+    return float(np.sqrt((np.bincount(row, away) ** 2).sum() * len(people) / (len(people) - 1)))
 
 
 def _model(

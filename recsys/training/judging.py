@@ -17,6 +17,7 @@ from recsys.training.encoding import TRAINING
 from recsys.training.run import Run
 
 CARD = "card.json"
+ERROR = "_error"
 # People who are judged on; their mean tells recall to about 0.01.
 MOST_PEOPLE = 5000
 DEPTHS = (10, 50)
@@ -41,17 +42,18 @@ class Future:
         return cls(past, people, wanted & ~had, had)
 
     def recalls(self, scores: NDArray[np.floating]) -> dict[str, float | None]:
-        """Share of a person's new items among the best that they had not before, mean over people with new items."""
+        """Share of a person's new items among the best that they had not before, mean over people with new items; and
+        of each share the standard error."""
         scores = np.where(self.had, -np.inf, scores)
         asked = self.wanted.any(axis=1)
         if not asked.any():
-            return {f"recall@{depth}": None for depth in DEPTHS}
+            return {f"recall@{depth}{tail}": None for depth in DEPTHS for tail in ("", ERROR)}
         best = np.argsort(-scores[asked], axis=1, kind="stable")[:, : max(DEPTHS)]
         hits = np.take_along_axis(self.wanted[asked], best, 1)
         most = self.wanted[asked].sum(axis=1)
-        return {
-            f"recall@{depth}": float((hits[:, :depth].sum(axis=1) / np.minimum(most, depth)).mean()) for depth in DEPTHS
-        }
+        shares = {depth: hits[:, :depth].sum(axis=1) / np.minimum(most, depth) for depth in DEPTHS}
+        told: dict[str, float | None] = {f"recall@{depth}": float(share.mean()) for depth, share in shares.items()}
+        return told | {f"recall@{depth}{ERROR}": _error(share) for depth, share in shares.items()}
 
     def cold_recall(self, scores: NDArray[np.floating]) -> dict[str, Any]:
         """Of the items without any act before the cut: how well those that a person came to are found among them."""
@@ -84,6 +86,10 @@ def judge(run: Run, folder: Path) -> None:
     beside.mkdir()
     (beside / CARD).write_text(json.dumps(card | {"metrics": metrics}, indent=2), encoding="utf-8")
     beside.rename(folder)
+
+
+def _error(share: NDArray[np.floating]) -> float | None:
+    return float(share.std(ddof=1) / np.sqrt(len(share))) if len(share) > 1 else None
 
 
 def _marked(data: Interactions, people: NDArray[np.int64]) -> NDArray[np.bool_]:

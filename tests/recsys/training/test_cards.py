@@ -1,0 +1,76 @@
+"""Cards as figures: what is measured is told with its error, and unlike days are not compared."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from recsys.ranking.fitting import area_under_curve, error_of_area
+from recsys.training.cards import compare, figures, same_days
+from store.registry import ModelRecord
+
+
+def a_version(version="1", *, recall=0.3, error=0.01, cut=5, auc=0.7):
+    head = {"rows": 1000, "happened": 100, "calibration_error": 0.004, "calibration_floor": 0.003, "auc": auc}
+    metrics = {
+        "encoder": {"recall@10": recall, "recall@10_error": error},
+        "popularity": {"recall@10": 0.1},
+        "items_without_acts": {"items": 40, "recall@10": 0.4, "at_random": 0.25},
+        "ranker": {"heads": {"click": head | {"auc_error": 0.02}, "gift": None}},
+    }
+    card = {"plan": {"cut": cut, "end": 9, "lake_versions": {"events": 1}}, "people_judged": 500}
+    return ModelRecord(
+        "engine", version, "f", metrics, card, {"events": 1}, "c", False, datetime(2026, 1, 1, tzinfo=UTC)
+    )
+
+
+def by_name(record):
+    return {(each.group, each.name): each for each in figures(record)}
+
+
+def test_figures_carry_their_intervals_and_what_to_hold_them_against():
+    found = by_name(a_version())
+    recall = found["Items that people came to", "Recall@10"]
+    assert (recall.value, recall.against, recall.beside) == (0.3, 0.1, "popularity 0.100")
+    assert (recall.lower, recall.upper) == pytest.approx((0.3 - 1.959964 * 0.01, 0.3 + 1.959964 * 0.01))
+    gift = found["Order of chances (AUC)", "Gift"]
+    assert gift.value is None and gift.beside == "too few happened to judge it"
+    assert found["Calibration error of chances", "Click"].higher is False
+
+
+def test_without_its_error_a_mean_of_shares_has_the_widest_that_it_can_have():
+    found = by_name(a_version(error=None))["Items that people came to", "Recall@10"]
+    assert found.error == pytest.approx((0.3 * 0.7 / 500) ** 0.5)
+
+
+@pytest.mark.parametrize(("recall", "reading"), [(0.4, "better"), (0.2, "worse"), (0.31, "unclear")])
+def test_two_versions_judged_on_the_same_days_are_read_by_their_errors(recall, reading):
+    pairs = {pair.name: pair for pair in compare(a_version(), a_version("2", recall=recall))}
+    assert pairs["Recall@10"].reading == reading
+
+
+def test_versions_judged_on_other_days_are_not_compared():
+    one, other = a_version(), a_version("2", recall=0.9, cut=6)
+    assert not same_days(one, other)
+    assert {pair.reading for pair in compare(one, other)} <= {"other_days", "unclear"}
+
+
+def test_a_version_of_which_nothing_is_known_has_no_figures():
+    bare = ModelRecord("engine", "1", "f", {}, {}, {}, "c", False, datetime(2026, 1, 1, tzinfo=UTC))
+    assert figures(bare) == () and not same_days(bare, bare)
+
+
+def test_the_error_of_an_area_is_that_of_repeated_draws_of_people():
+    rng = np.random.default_rng(0)
+    areas, errors = [], []
+    for _ in range(150):
+        user = np.repeat(np.arange(120), 5)
+        mood = rng.normal(size=120)[user]
+        score = mood + rng.normal(size=600)
+        happened = (rng.random(600) < 1 / (1 + np.exp(1.5 - 0.7 * mood - 0.5 * score))) * 1.0
+        areas.append(area_under_curve(score, happened))
+        errors.append(error_of_area(score, happened, user))
+    # The spread of 150 draws is known to within 6 % (one standard error); three of those.
+    assert np.mean(errors) == pytest.approx(np.std(areas), rel=0.18)
+    independent = [error_of_area(score, happened, np.arange(600))]
+    assert np.mean(errors) > 1.05 * np.mean(independent)
