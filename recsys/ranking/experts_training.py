@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     import torch
 
 
+# Outcomes and tries that every rate begins with.
+PRIOR = (0.2, 20.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How the experts are trained; the sizes are of the layers of an expert and of a tower."""
@@ -105,14 +109,14 @@ def _first_weights(
 
 def base_rates(labels: NDArray[np.float32]) -> NDArray[np.float64]:
     """Share of each outcome, over its parent's: of the click over all, of others over clicks, of refunds over
-    purchases; one half of an outcome is added so that none is 0 or 1."""
+    purchases; PRIOR is added, so that none is 0 or 1 and one of which nothing is known yet is small."""
     happened = np.asarray(np.nansum(labels, axis=0, dtype=np.float64))
     known = ~np.isnan(labels)
     parents = np.repeat(labels[:, CLICK : CLICK + 1], labels.shape[1], axis=1)
     parents[:, REFUND] = labels[:, PURCHASE]
     parents[:, CLICK] = 1.0
     tries = np.asarray(np.nansum(np.where(known, parents, 0.0), axis=0, dtype=np.float64))
-    rates: NDArray[np.float64] = (happened + 0.5) / (tries + 1.0)
+    rates: NDArray[np.float64] = (happened + PRIOR[0]) / (tries + PRIOR[1])
     return rates
 
 

@@ -1,6 +1,6 @@
 """Slates from arrays: place after place, under hard rules, drawn with a known chance; one request or thousands."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from recsys.slates.rules import RELAXATIONS, Exploration, Rules, SlateError
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
+
+
+LEAST = np.finfo(float).min
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,8 @@ def compose(
     """Slates of `size` places drawn with these seeds; a shorter slate is the beginning of a longer one."""
     if len(seeds) != len(candidates.value):
         raise SlateError(f"{len(seeds)} seeds for {len(candidates.value)} requests; give one for each.")
-    draws = uniforms(seeds, size)
+    # Just below 1, so that no rounding carries a draw past the last candidate.
+    draws = np.minimum(uniforms(seeds, size), 1 - 2.0**-52)
     return _Board(candidates, rules, exploration).fill(size, keep_chances, draws=draws)
 
 
@@ -94,108 +98,170 @@ def chances_of(
 
 
 class _Board:
-    """Slates half filled. Columns are sorted by value, so that the best that the rules allow come first."""
+    """Slates half filled. Columns are sorted by value, so that the best that the rules allow come first.
+
+    A single request costs as much as the number of array operations at each place: what can be updated is not
+    computed again, and what is rare (a rule that gives way, a slate that ends early) is paid for only when it happens.
+    """
 
     def __init__(self, candidates: Candidates, rules: Rules, exploration: Exploration) -> None:
         self.rules, self.exploration = rules, exploration
         worth = np.where(candidates.eligible, candidates.value, -np.inf)
-        self.order = np.argsort(-worth, axis=1, kind="stable")
+        self.order = (-worth).argsort(axis=1, kind="stable")
         self.rows = np.arange(len(worth))
-        self.free = np.take_along_axis(candidates.eligible, self.order, 1)
+        self.eligible = np.take_along_axis(candidates.eligible, self.order, 1)
         self.first = np.take_along_axis(candidates.first_party, self.order, 1)
-        # A number of its own for the shop, so that no rule about publishers counts its items.
-        self.publisher = np.where(self.first, -1, np.take_along_axis(candidates.publisher, self.order, 1))
-        self.value = _in_spreads(np.take_along_axis(worth, self.order, 1), self.free, exploration.top)
-        self.vectors = None
-        if candidates.vectors is not None and exploration.diversity > 0:
-            self.vectors = candidates.vectors[self.rows[:, None], self.order]
-            self.likeness = np.zeros(worth.shape)
-        self.of_publisher = np.zeros(worth.shape, np.int16)
-        self.in_row = np.zeros(worth.shape, bool)
-        self.in_earlier_row = np.zeros(worth.shape, bool)
-        self.placed = np.zeros((2, len(worth)), np.int64)
+        publisher = np.take_along_axis(candidates.publisher, self.order, 1).astype(np.int64)
+        # Items of the shop and of no publisher are each their own: no rule about publishers ever counts two of them.
+        alone = self.first | (publisher < 0)
+        self.publisher = np.where(alone, -2 - np.arange(self.order.shape[1]), publisher)
+        value = _in_spreads(np.take_along_axis(worth, self.order, 1), self.eligible, exploration.top)
+        self.base = self.logits = value / exploration.temperature
+        self.vectors = None if exploration.diversity == 0 else self._sorted(candidates.vectors)
+        self.penalty = exploration.diversity / exploration.temperature
+        self.open, self.own = self.eligible.copy(), np.zeros(len(worth), np.int64)
+        # What stands so far, and whose it is; -1, which nobody is, where nothing stands.
+        self.picked = self.shown = np.zeros((len(worth), 0), np.int64)
 
     def fill(self, size: int, keep: bool, *, draws: Floats | None = None, given: Integers | None = None) -> Composed:
         """Draw, or take what is given, place after place."""
         shape = len(self.rows), size
         if not self.order.shape[1]:
             return _nothing(shape, keep)
-        chosen, counts, relaxed = np.full(shape, -1), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-        propensity, scores = np.zeros(shape), np.full(shape, np.nan)
-        chances = np.zeros((*shape, self.order.shape[1])) if keep else None
-        column = None if given is None else _inverse(self.order, given)
+        made = _blank(shape, self.order.shape[1] if keep else None)
+        self.picked = made.chosen if given is None else _inverse(self.order, given)
+        self.shown = np.full(shape, -1)
         for place in range(size):
-            support, counts[:, place], relaxed[:, place] = self._support(place)
-            score = self._scores()
-            chance = self._chances(support, score, counts[:, place])
-            pick = _drawn(chance, draws[:, place]) if draws is not None else column[:, place]  # type: ignore[index]
-            there = (counts[:, place] > 0) & (pick >= 0)
-            at = np.where(there, pick, 0)
-            chosen[there, place] = self.order[self.rows, at][there]
-            propensity[there, place] = chance[self.rows, at][there]
-            scores[there, place] = score[self.rows, at][there]
-            if chances is not None:
-                np.put_along_axis(chances[:, place], self.order, chance, 1)
-            self._put(there, at)
-        return Composed(chosen, propensity, scores, counts, relaxed, chances)
+            allowed, rank = self._ranked(place, made.relaxed)
+            support, weights, running = self._weights(allowed, rank)
+            count = made.candidates[:, place] = np.minimum(rank[:, -1], self.exploration.top)
+            full = bool(count.all())
+            total = running[:, -1] if full else np.where(count > 0, running[:, -1], 1.0)
+            greedy = (1 - self.exploration.epsilon) / total
+            uniform = self.exploration.epsilon / (count if full else np.maximum(count, 1))
+            if draws is not None:
+                ranked = np.minimum(rank, self.exploration.top)
+                self.picked[:, place] = _drawn(running, ranked, greedy / uniform, draws[:, place])
+            if not full:
+                self.picked[count == 0, place] = -1
+            at = self.picked[:, place]
+            chance = weights[self.rows, at] * greedy + uniform
+            made.propensity[:, place] = chance if given is None else np.where(support[self.rows, at], chance, 0.0)
+            made.score[:, place] = self.logits[self.rows, at]
+            if made.chances is not None:
+                pi = weights * greedy[:, None] + support * uniform[:, None]
+                np.put_along_axis(made.chances[:, place], self.order, pi, 1)
+            self._put(place, at)
+        return self._finished(made)
 
-    def _support(self, place: int) -> tuple[Booleans, Integers, Integers]:
-        """Who may stand here: the best `top` of those that the rules allow; how many; how many rules gave way."""
-        if place % self.rules.row == 0:
-            self.in_earlier_row = self.in_row.copy()
-        fair = self.of_publisher < self.rules.per_publisher
-        once = self.free & ~self.in_earlier_row
+    def _finished(self, made: Composed) -> Composed:
+        there = self.picked >= 0
+        chosen = np.where(there, np.take_along_axis(self.order, np.maximum(self.picked, 0), 1), -1)
+        propensity = np.where(there, made.propensity, 0.0)
+        score = np.where(there, made.score * self.exploration.temperature, np.nan)
+        return replace(made, chosen=chosen, propensity=propensity, score=score)
+
+    def _ranked(self, place: int, relaxed: Integers) -> tuple[Booleans, NDArray[np.int32]]:
+        """Who may stand here and their running number; notes in `relaxed` how many rules gave way."""
+        if place and place % self.rules.row == 0:
+            self.open = self._free(place) & self._fair(place) & self._fresh(place)
         party = self._party(place)
-        allowed = once & fair if party is None else once & fair & party
-        relaxed = np.zeros(len(self.rows), np.int64)
-        if not allowed.any(axis=1).all():
-            for level, wider in enumerate((once & fair, self.free & fair, self.free), start=1):
-                stuck = ~allowed.any(axis=1) & wider.any(axis=1)
-                allowed[stuck] = wider[stuck]
-                relaxed[stuck] = level
-        rank = np.cumsum(allowed, axis=1, dtype=np.int32)
-        top = self.exploration.top
-        return allowed & (rank <= top), np.minimum(rank[:, -1], top).astype(np.int64), relaxed
+        allowed = self.open if party is None else self.open & party
+        rank = allowed.cumsum(axis=1, dtype=np.int32)
+        if rank[:, -1].all():
+            return allowed, rank
+        allowed, fair = allowed.copy(), self._free(place) & self._fair(place)
+        widest = self._free(place)
+        fresh = fair & self._fresh(place - place % self.rules.row)
+        for level, wider in enumerate((fresh, fair, widest), start=1):
+            stuck = ~allowed.any(axis=1) & wider.any(axis=1)
+            allowed[stuck] = wider[stuck]
+            relaxed[stuck, place] = level
+        return allowed, allowed.cumsum(axis=1, dtype=np.int32)
+
+    def _weights(self, allowed: Booleans, rank: NDArray[np.int32]) -> tuple[Booleans, Floats, Floats]:
+        """Of the best `top` of those allowed: who they are, exp((s - best) / temperature), and its running sum.
+
+        A running sum adds in one order however much padding follows: one request and many agree to the bit.
+        """
+        support = allowed & (rank <= self.exploration.top)
+        weights = np.where(support, self.logits, -np.inf)
+        best = weights.max(axis=1, keepdims=True)
+        weights -= best if rank[:, -1].all() else np.maximum(best, LEAST)
+        np.exp(weights, out=weights)
+        return support, weights, weights.cumsum(axis=1)
+
+    def _free(self, place: int) -> Booleans:
+        """Where nothing stands yet."""
+        free = self.eligible.copy()
+        for k in range(place):
+            there = self.picked[:, k] >= 0
+            free[self.rows[there], self.picked[there, k]] = False
+        return free
+
+    def _fair(self, place: int) -> Booleans:
+        """Where a publisher has a place left."""
+        count = np.zeros(self.publisher.shape, np.int16)
+        for shown in self.shown[:, :place].T:
+            count += self.publisher == shown[:, None]
+        return count < self.rules.per_publisher
+
+    def _fresh(self, start: int) -> Booleans:
+        """Where the publisher stands in no row before the one that begins at `start`."""
+        fresh = np.ones(self.publisher.shape, bool)
+        for shown in self.shown[:, :start].T:
+            fresh &= self.publisher != shown[:, None]
+        return fresh
 
     def _party(self, place: int) -> Booleans | None:
         """Where only one party may stand because its least share is due; None if that is so in no request."""
-        shares = self.rules.first_party, self.rules.third_party
         # A share such as 0.7 is a little less than 7/10 in binary: 0.7 * 10 must count as 7.
-        due = [int(share * (place + 1) + 1e-9) > count for share, count in zip(shares, self.placed, strict=True)]
-        if not due[0].any() and not due[1].any():
+        due = [int(share * (place + 1) + 1e-9) for share in (self.rules.first_party, self.rules.third_party)]
+        if not any(due):
             return None
-        return (self.first | ~due[0][:, None]) & (~self.first | ~due[1][:, None])
+        first, third = due[0] > self.own, due[1] > place - self.own
+        if not (first.any() or third.any()):
+            return None
+        allowed: Booleans = (self.first | ~first[:, None]) & (~self.first | ~third[:, None])
+        return allowed
 
-    def _scores(self) -> Floats:
-        if self.vectors is None:
-            return self.value
-        return self.value - self.exploration.diversity * self.likeness
-
-    def _chances(self, support: Booleans, score: Floats, count: Integers) -> Floats:
-        """pi of every candidate, shape (requests, candidates); 0 outside `support`."""
-        epsilon = self.exploration.epsilon
-        logits = np.where(support, score / self.exploration.temperature, -np.inf)
-        best = logits.max(axis=1, keepdims=True)
-        weights = np.exp(logits - np.where(np.isfinite(best), best, 0.0))
-        # A running sum adds in one order however much padding follows: one request and many agree to the bit.
-        total = np.cumsum(weights, axis=1)[:, -1:]
-        greedy = (1 - epsilon) / np.where(total > 0, total, 1.0)
-        chance: Floats = weights * greedy + support * (epsilon / np.maximum(count, 1))[:, None]
-        return chance
-
-    def _put(self, there: Booleans, at: Integers) -> None:
-        rows, columns = self.rows[there], at[there]
-        self.free[rows, columns] = False
-        shop = self.first[rows, columns]
-        self.placed[0, rows] += shop
-        self.placed[1, rows] += ~shop
-        publisher = np.where(there, self.publisher[self.rows, at], -1)[:, None]
-        same = (self.publisher == publisher) & (publisher >= 0)
-        self.of_publisher += same
-        self.in_row |= same
+    def _put(self, place: int, at: Integers) -> None:
+        there = at >= 0
+        self.open[self.rows, at] &= ~there
+        self.own += self.first[self.rows, at] & there
+        last = self.publisher[self.rows, at][:, None]
+        self.shown[:, place, None] = last if there.all() else np.where(there[:, None], last, -1)
+        if place + 1 >= self.rules.per_publisher:
+            full = (self.shown[:, : place + 1] == last).sum(axis=1) >= self.rules.per_publisher
+            if full.any():
+                self.open &= (self.publisher != last) | ~full[:, None]
         if self.vectors is not None:
-            likeness = np.einsum("rcd,rd->rc", self.vectors, self.vectors[self.rows, at])
-            np.maximum(self.likeness, np.where(there[:, None], likeness, 0.0), out=self.likeness)
+            like = np.einsum("rcd,rd->rc", self.vectors, self.vectors[self.rows, at] * self.penalty)
+            lower = self.base - like
+            np.minimum(self.logits, lower if there.all() else np.where(there[:, None], lower, np.inf), out=lower)
+            self.logits = lower
+
+    def _sorted(self, vectors: NDArray[np.floating] | None) -> NDArray[np.floating] | None:
+        return None if vectors is None else vectors[self.rows[:, None], self.order]
+
+
+def _drawn(running: Floats, rank: NDArray[np.int32], ratio: Floats, draw: Floats) -> Integers:
+    """The first column at which the running sum of the chances passes the draw; the number of columns if none does.
+
+    The sum is that of weight * greedy + uniform over `uniform`, with `ratio` = greedy / uniform.
+    """
+    passed = running * ratio[:, None]
+    passed += rank
+    target = draw * passed[:, -1]
+    columns: Integers = (passed <= target[:, None]).sum(axis=1)
+    return columns
+
+
+def _blank(shape: tuple[int, int], columns: int | None) -> Composed:
+    """To be filled."""
+    integers, floats = np.zeros((3, *shape), np.int64), np.zeros((2, *shape))
+    chances = None if columns is None else np.zeros((*shape, columns))
+    return Composed(integers[0], floats[0], floats[1], integers[1], integers[2], chances)
 
 
 def _nothing(shape: tuple[int, int], keep: bool) -> Composed:
@@ -222,13 +288,6 @@ def _in_spreads(worth: Floats, eligible: Booleans, top: int) -> Floats:
     quarters, whole = at(0.25) - at(0.75), at(0.0) - at(1.0)
     unit = np.where(quarters > 0, quarters, np.where(whole > 0, whole, 1.0))
     return np.where(eligible, (np.where(eligible, worth, 0.0) - at(0.0)[:, None]) / unit[:, None], 0.0)
-
-
-def _drawn(chance: Floats, draw: Floats) -> Integers:
-    """The first column at which the running sum of the chances passes the draw, -1 where there is none to draw."""
-    running = np.cumsum(chance, axis=1)
-    target = np.minimum(draw * running[:, -1], np.nextafter(running[:, -1], 0))
-    return np.where(running[:, -1] > 0, (running <= target[:, None]).sum(axis=1), -1)
 
 
 def _inverse(order: Integers, given: Integers) -> Integers:

@@ -105,9 +105,15 @@ def test_labels_of_open_windows_are_no_labels():
     rates, whole = base_rates(impressions.labels), base_rates(closed)
     assert rates[CLICK] == whole[CLICK]
     first = closed[:1_000]
-    assert rates[REFUND] == pytest.approx((first[:, REFUND].sum() + 0.5) / (first[:, PURCHASE].sum() + 1))
+    assert rates[REFUND] == pytest.approx((first[:, REFUND].sum() + 0.2) / (first[:, PURCHASE].sum() + 20))
     trained = train(impressions, some(12, 300), 2, rng=np.random.default_rng(1), recipe=SMALL)
     assert np.isfinite(trained.chances(impressions.rows)).all()
+
+
+def test_an_outcome_of_which_nothing_is_known_yet_begins_small():
+    labels = some(18, 2_000).labels
+    labels[:, REFUND] = np.nan
+    assert base_rates(labels)[REFUND] == pytest.approx(0.01)
 
 
 def test_a_refund_is_never_likelier_than_a_purchase_nor_anything_than_a_click(ranker):
