@@ -79,7 +79,7 @@ def read_behaviours(path: Path) -> tuple[Interactions, Interactions]:
     unknown = set(columns["behavior"]) - set(_BEHAVIOURS) | set(columns["split"]) - {"train", "test"}
     if unknown:
         raise DataError(
-            f"{path}: {sorted(unknown)[0]!r} is neither a behaviour ({', '.join(_BEHAVIOURS)}) nor a split."
+            f"{path}: {str(sorted(unknown)[0])!r} is neither a behaviour ({', '.join(_BEHAVIOURS)}) nor a split."
         )
     users, user = np.unique(columns["user"], return_inverse=True)
     items, item = np.unique(columns["item"], return_inverse=True)

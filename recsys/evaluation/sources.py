@@ -73,7 +73,7 @@ def _form_of(path: Path) -> str:
         first = [line for _, line in zip(range(200), lines, strict=False) if line.strip()]
     if first and first[0].startswith("user-id,game-title,"):
         return "hours"
-    widths = {len(line.split()) for line in first}
+    widths = {len(line.replace(",", " ").split()) for line in first}
     if widths <= {2} or widths <= {3}:
         return "pairs" if widths == {2} else "triples"
     if file.name in {train for train, _, _ in _GIVEN}:
