@@ -23,7 +23,7 @@ from recsys.features.definitions import (
     features,
     paid_share,
 )
-from recsys.features.grouped import Clock, Grouped
+from recsys.features.grouped import Clock, Grouped, places
 from recsys.features.history import Decisions, Friends, Payments
 from recsys.interactions import Interactions
 from recsys.prices import ALWAYS, Prices
@@ -93,6 +93,7 @@ class Past:
     @classmethod
     def of(cls, acts: Interactions, catalogue: Catalogue, friends: Friends, payments: Payments) -> "Past":
         clock = Clock.of(acts.time)
+        rank = clock.rank(acts.time)
         user, item = acts.user.astype(np.int64), acts.item.astype(np.int64)
         publisher = catalogue.codes(catalogue.publisher)[0].astype(np.int64)
         category = catalogue.codes(catalogue.category)[0].astype(np.int64)
@@ -105,7 +106,7 @@ class Past:
 
         def grouped(group: NDArray[np.int64], rows: NDArray[np.bool_] | None = None) -> Grouped:
             which = group >= 0 if rows is None else rows & (group >= 0)
-            return Grouped.of(clock, group[which], acts.time[which], acts.action[which])
+            return Grouped.of(clock, group[which], rank[which], acts.action[which])
 
         return cls(
             clock=clock,
@@ -120,7 +121,7 @@ class Past:
             purchases=grouped(user, buys),
             carts=grouped(user * n + item, acts.action == CART),
             bought=grouped(user * n + item, acts.action == PURCHASE),
-            paying=Grouped.of(clock, user[pays], acts.time[pays], acts.action[pays]),
+            paying=Grouped.of(clock, user[pays], rank[pays], acts.action[pays]),
             shares=shares[pays][order],
             sums=np.concatenate([np.zeros((1, 2), np.int64), np.cumsum(np.stack([paid, listed], axis=1), axis=0)]),
             pairs=_firsts(user * n + item, acts.time, acts.action),
@@ -210,7 +211,7 @@ class Past:
         row, friend = (each[self.friends.since[friend] < at.time[row]] for each in (row, friend))
         keys, own, wish = self.pairs
         wanted = self.friends.friend[friend] * len(self.catalogue) + at.item[row]
-        place = np.searchsorted(keys, wanted)
+        place = places(keys, wanted)
         there = (place < len(keys)) & (_taken(keys, place) == wanted)
         before = [there & (_taken(first, place) < at.time[row]) for first in (own, wish)]
         one, other = (np.bincount(row[each], minlength=len(at)) for each in before)
