@@ -38,7 +38,9 @@ class Building:
     def __init__(self, workspace: Workspace, plan: Plan) -> None:
         self.workspace = workspace
         self.folder = workspace.path / FOLDER
-        self._keep(plan)
+        if not (self.folder / PLAN).is_file() and workspace.lake.versions():
+            raise ShopError(f"{workspace.path} has facts of its own; choose another folder for the demo shop.")
+        keep_plan(workspace.path, plan)
         for unfinished in self.folder.glob("*.tmp"):
             shutil.rmtree(unfinished)
         for block in sorted(self.folder.glob("block-*")):
@@ -67,23 +69,6 @@ class Building:
             first, stop = self.day, min(self.day + length, last)
             self._land(self._live(stop, policy))
             say(f"Lived days {first + 1} to {stop} of {calendar.days}, up to {calendar.date(stop - 1):%d %b %Y}")
-
-    def _keep(self, plan: Plan) -> None:
-        """Remember the plan, or refuse another one."""
-        file = self.folder / PLAN
-        wanted = json.loads(json.dumps(asdict(plan)))
-        found = json.loads(file.read_text("utf-8")) if file.is_file() else None
-        if found is None and self.workspace.lake.versions():
-            raise ShopError(f"{self.workspace.path} has facts of its own; choose another folder for the demo shop.")
-        if found is not None and found != wanted:
-            raise ShopError(
-                f"{self.workspace.path} holds a shop of the plan {found}, this one is {wanted}. Delete the folder to "
-                "have it built anew, or name another."
-            )
-        self.folder.mkdir(exist_ok=True)
-        beside = file.with_suffix(".beside")
-        beside.write_text(json.dumps(wanted, indent=1), "utf-8")
-        os.replace(beside, file)
 
     def _live(self, stop: int, policy: Policy) -> Path:
         """Live the days before `stop`; returns the folder of the block."""
@@ -116,3 +101,30 @@ class Building:
 
     def _append(self, name: str, table: "pa.Table", block: str) -> None:
         self.workspace.lake.append(name, table, source=f"shop:{block}")
+
+
+def keep_plan(root: Path, plan: Plan) -> None:
+    """Remember what the shop in this folder is made from.
+
+    Raises:
+        ShopError: if the folder holds a shop that is made from something else.
+    """
+    file, wanted = root / FOLDER / PLAN, json.loads(json.dumps(asdict(plan)))
+    if file.is_file():
+        found = json.loads(file.read_text("utf-8"))
+        if found != wanted:
+            raise ShopError(
+                f"{root} holds a demo shop of {_words(found)}, perhaps built by an earlier version; this one has "
+                f"{_words(wanted)}. Delete the folder to have it built anew, or name another: `holdout demo FOLDER`, "
+                "`make run DEMO=FOLDER`."
+            )
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    beside = file.with_suffix(".beside")
+    beside.write_text(json.dumps(wanted, indent=1), "utf-8")
+    os.replace(beside, file)
+
+
+def _words(plan: dict[str, object]) -> str:
+    rest = ", ".join(f"{name} {value}" for name, value in plan.items() if name not in ("people", "days", "seed"))
+    return f"{plan.get('people')} people with seed {plan.get('seed')} over {plan.get('days')} days ({rest})"

@@ -12,7 +12,8 @@ from recsys.shop.looks import Looks, ask, browses, look_at_slates, nothing, sear
 from recsys.shop.offers import PROGRAMMES, Prices
 from recsys.shop.policy import Policy
 from recsys.shop.state import State, kept_rows
-from recsys.shop.today import LAST_START, Acting, Setting, Today
+from recsys.shop.today import LAST_START, Setting, Today
+from recsys.shop.trials import Acting
 
 # Money that is not spent is saved for so many months.
 SAVED_MONTHS = 2.5
@@ -23,12 +24,10 @@ PAGE_SPREAD = 0.3
 HOMEPAGE, WISHLIST, CART, POST_PURCHASE = 2, 200, 420, 660
 
 
-def live(setting: Setting, state: State, policy: Policy, log: Log, person: Ints, acting: Acting) -> None:
-    """Let `state.day` pass: the visits of these people, what follows from them in `log` and in `state`."""
+def live(setting: Setting, state: State, policy: Policy, log: Log) -> None:
+    """Let `state.day` pass: its visits, what follows from them in `log` and in `state`."""
     _morning(setting, state, log)
-    start = _starts(setting, state.day, person)
-    prices = Prices(setting.catalogue, setting.deals, state.wallets, state.day)
-    today = Today(setting, state, log, prices, acting, person, start)
+    today = _open(setting, state, log)
     _arrive(today)
     _offers(today)
     looks = Looks.all(_homepage(today, policy), searches(today), browses(today), _wishlist(today, policy))
@@ -42,6 +41,20 @@ def live(setting: Setting, state: State, policy: Policy, log: Log, person: Ints,
     close_groups(today)
     give(today, Looks.all(looks, more, after))
     state.day += 1
+
+
+def _open(setting: Setting, state: State, log: Log) -> Today:
+    """Who comes and meets which experiments."""
+    day, trials = state.day, setting.trials
+    person = visitors(setting, day)
+    start = _starts(setting, day, person)
+    prices = Prices(setting.catalogue, setting.deals, state.wallets, day)
+    if day < trials.opening or not trials.designs:
+        return Today(setting, state, log, prices, Acting.nothing(len(setting.people)), person, start)
+    stay = trials.meet(day, person, start, state, log, draws=setting.draws, people=setting.people)
+    person, start = person[stay], start[stay]
+    trials.offer(day, setting.calendar.date(day).weekday(), person, start, state, log)
+    return Today(setting, state, log, prices, trials.acting(state, setting.friends), person, start)
 
 
 def visitors(setting: Setting, day: int) -> Ints:

@@ -46,6 +46,7 @@ def _occasions(today: Today) -> tuple[Ints, Ints]:
     soon = (people.birthday[friend] - date) % 365 <= DAYS_BEFORE
     ring = (people.ring[giver] >= 0) & (people.ring[giver] == people.ring[friend])
     chance = np.where(ring, IN_RING, np.where(soon, BIRTHDAY, OTHERWISE))
+    chance = np.minimum(chance * today.acting.gifts[giver], 1.0)
     chance = np.where((friends.since[at] <= day) & (people.joined[friend] <= day), chance, 0.0)
     gives = setting.draws.happens(chance, "gives", day, giver, friend)
     row, friend = row[gives], friend[gives]

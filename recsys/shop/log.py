@@ -159,7 +159,9 @@ class Log:
         person, campaign, second, depth, chance, item, ends = (
             np.concatenate(column) for column in zip(*self.offers, strict=True)
         )
-        rules = campaign == self.names.campaigns.index("group_buy")
+        policy = np.zeros(len(person), np.int64)
+        for number, name in ((1, "group_buy"), (2, "deep_drop")):
+            policy[campaign == self.names.campaigns.index(name)] = number
         return pa.table(
             {
                 "user_id": self.names.people.take(pa.array(person)),
@@ -167,7 +169,7 @@ class Log:
                 "time": self._times(second),
                 "depth": depth,
                 "propensity": chance,
-                "policy": pa.array(["coin-1", "rule-1"]).take(pa.array(rules.astype(np.int64))),
+                "policy": pa.array(["coin-1", "rule-1", "experiment-1"]).take(pa.array(policy)),
                 "item_id": _taken(self.names.items, item),
                 "starts": self._times(second),
                 "ends": self._times(ends),

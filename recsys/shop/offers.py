@@ -25,7 +25,9 @@ class Programme:
 
 NEW_BUYER = Programme("new_buyer", 0.2, 0.5, 14)
 WIN_BACK = Programme("win_back", 0.15, 0.5, 7)
-PROGRAMMES = (NEW_BUYER, WIN_BACK)
+# Made only by an experiment, to its treated people.
+DEEP_DROP = Programme("deep_drop", 0.2, 0.5, 1)
+PROGRAMMES = (NEW_BUYER, WIN_BACK, DEEP_DROP)
 # Nobody is asked back who bought or was asked within so many days.
 AWAY = 30
 GROUP_BUY = "group_buy"
@@ -72,18 +74,26 @@ class Wallets:
         asked = self.decided[person, 1]
         away = (joined < day - AWAY) & (np.maximum(last_bought, asked) < day - AWAY)
         made = []
-        for k, (programme, eligible) in enumerate(zip(PROGRAMMES, (new, away), strict=True)):
+        for k, (programme, eligible) in enumerate(zip((NEW_BUYER, WIN_BACK), (new, away), strict=True)):
             if left_out(programme.name, without):
                 continue
             who = person[eligible]
             yes = draws.happens(programme.chance, programme.name, day, who)
-            self.decided[who, k], self.until[who, k] = day, day + programme.days
-            self.depth[who, k] = np.where(yes, programme.depth, 0.0)
+            self.note(k, who, np.where(yes, programme.depth, 0.0), day)
             chance = np.where(yes, programme.chance, 1 - programme.chance)
             made.append((who, np.full(len(who), k), np.where(yes, programme.depth, 0.0), chance))
         if not made:
             return Decided(*(np.zeros(0, np.int64),) * 2, *(np.zeros(0),) * 2)
         return Decided(*(np.concatenate(column) for column in zip(*made, strict=True)))
+
+    def note(self, programme: int, person: Ints, depth: Floats, day: int) -> None:
+        """Remember a decision of this programme (its place), 0 where the offer was withheld."""
+        self.decided[person, programme], self.depth[person, programme] = day, depth
+        self.until[person, programme] = day + PROGRAMMES[programme].days
+
+    @staticmethod
+    def place(programme: Programme) -> int:
+        return PROGRAMMES.index(programme)
 
     def live(self, person: Ints, day: int) -> tuple[Floats, Ints]:
         """The deepest live offer of each person and its programme, 0 and -1 without one."""

@@ -96,7 +96,7 @@ def draw_people(n: int, calendar: Calendar, draws: Draws) -> People:
         activity=1 - np.exp(-rng.gamma(1.3, 0.22, n) * np.exp(alike)),
         taste=TASTE * unit(taste),
         wallet=np.exp(np.log(3000.0) + 0.8 * wallet),
-        ease=0.15 * wallet + 0.1 * rng.normal(size=n),
+        ease=0.22 * wallet + 0.15 * rng.normal(size=n),
         patience=rng.uniform(0.95, 0.995, n),
     )
 

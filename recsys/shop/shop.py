@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from recsys.shop.calendar import Calendar
 from recsys.shop.catalogue import draw_catalogue
-from recsys.shop.day import live, visitors
+from recsys.shop.day import live
 from recsys.shop.deals import draw_deals, prices_table
 from recsys.shop.draws import Draws
 from recsys.shop.friends import draw_friends, friendships_table
@@ -17,7 +17,8 @@ from recsys.shop.people import communities_table, draw_people, users_table
 from recsys.shop.plain import PlainPolicy
 from recsys.shop.policy import Policy
 from recsys.shop.state import State
-from recsys.shop.today import Acting, Plan, Setting
+from recsys.shop.today import Plan, Setting
+from recsys.shop.trials import draw_trials, no_trials
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,9 +40,13 @@ class Shop:
         people = draw_people(plan.people, calendar, draws)
         deals = draw_deals(catalogue, calendar, draws, frequency=plan.deals, without=plan.without)
         friends = draw_friends(people, calendar, draws)
-        setting = Setting(plan, calendar, draws, catalogue, people, friends, deals)
-        names = Names(calendar, people.ids, catalogue.ids, campaign_names(deals))
-        return cls(setting, state or State.first(people, catalogue), names)
+        opening = plan.days - plan.experiments
+        trials = draw_trials(people, opening, draws) if plan.experiments else no_trials(people, opening)
+        setting = Setting(plan, calendar, draws, catalogue, people, friends, deals, trials)
+        arms = tuple((design.control, design.treatment) for design in trials.designs)
+        ids = tuple(design.id for design in trials.designs)
+        names = Names(calendar, people.ids, catalogue.ids, campaign_names(deals), ids, arms)
+        return cls(setting, state or State.first(people, catalogue, len(ids)), names)
 
     @property
     def plain(self) -> PlainPolicy:
@@ -62,8 +67,8 @@ class Shop:
 
     def day(self, policy: Policy) -> Log:
         """Let one day pass; returns what happened on it."""
-        log, setting = Log(self.names), self.setting
-        live(setting, self.state, policy, log, visitors(setting, self.state.day), Acting.nothing(len(setting.people)))
+        log = Log(self.names)
+        live(self.setting, self.state, policy, log)
         return log
 
     def until(self, day: int, policy: Policy) -> Iterator[dict[str, "pa.Table"]]:

@@ -13,6 +13,7 @@ from recsys.shop.log import Log
 from recsys.shop.offers import Prices
 from recsys.shop.people import People
 from recsys.shop.state import State
+from recsys.shop.trials import Acting, Trials
 
 # Worth over list price: exp(OFFSET + LIKING x match + ease + SURPRISE x normal).
 OFFSET, LIKING, SURPRISE = -1.0, 0.5, 0.3
@@ -31,6 +32,7 @@ class Plan:
         social: how much an item gains in worth (in logarithms) for each doubling of one plus the friends who own it.
         deals: how many public deals there are, 1 as usual.
         without: campaigns or families of campaigns that do not take place.
+        experiments: for how many days at the end there are experiments.
     """
 
     people: int = 10_000
@@ -40,6 +42,7 @@ class Plan:
     social: float = 0.08
     deals: float = 1.0
     without: tuple[str, ...] = ()
+    experiments: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,29 +56,13 @@ class Setting:
     people: People
     friends: Friends
     deals: Deals
+    trials: Trials
 
     def match(self, person: Ints, item: Ints) -> Floats:
         """How well an item suits a person, about -2 to 3; people and items broadcast together."""
         taste, factors = self.people.taste[person], self.catalogue.factors[item]
         suits = np.einsum("...f,...f->...", taste, factors)
         return np.asarray(suits + QUALITY * self.catalogue.quality[item])
-
-
-@dataclass(frozen=True, slots=True)
-class Acting:
-    """What experiments do to each person on this day, shape (people,).
-
-    `ease` adds to the logarithm of what any item is worth, the others multiply.
-    """
-
-    ease: Floats
-    refunds: Floats
-    wishes: Floats
-    load: Floats
-
-    @classmethod
-    def nothing(cls, people: int) -> "Acting":
-        return cls(np.zeros(people), *(np.ones(people) for _ in range(3)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def test_a_finished_shop_is_left_as_it_is(whole: Path) -> None:
 
 
 def test_another_plan_and_a_workspace_with_other_facts_are_refused(whole: Path, tmp_path: Path) -> None:
-    with pytest.raises(ShopError, match="'seed': 9.* 'seed': 10.*Delete the folder"):
+    with pytest.raises(ShopError, match="with seed 9 .* with seed 10 .*Delete the folder"):
         Building(Workspace.open(whole), Plan(people=300, days=16, seed=10))
     other = Workspace.create(tmp_path / "other")
     other.lake.append("communities", Shop.open(PLAN).standing()["communities"], source="a file")
