@@ -12,7 +12,7 @@ from recsys.ranking.calibration import IDENTITY, Curve, calibration_error, fitte
 from recsys.ranking.experts import Experts
 from recsys.ranking.experts_training import Recipe, train
 from recsys.ranking.ranker import Ranker
-from recsys.ranking.rows import CLICK, Impressions, RankerError
+from recsys.ranking.rows import CLICK, PURCHASE, Impressions, RankerError
 from recsys.slate import OUTCOMES
 
 # Shares of the impressions, by time: to stop training by, to calibrate on, to judge on; the rest is trained on.
@@ -34,9 +34,15 @@ class Split:
 
     @classmethod
     def of(cls, impressions: Impressions) -> "Split":
-        """Cut at times, so that no slate lies in two parts."""
+        """Cut at times, so that no slate lies in two parts.
+
+        The shares are of the impressions whose purchases are known, so that every part can be judged by them; those
+        of the last days, of which only clicks are known yet, are in the last part.
+        """
+        known = ~np.isnan(impressions.labels[:, PURCHASE])
+        time = impressions.time[known] if known.any() else impressions.time
         edges = np.cumsum([1 - VALIDATION - CALIBRATION - TEST, VALIDATION, CALIBRATION])
-        cuts = np.quantile(impressions.time, edges, method="higher")
+        cuts = np.quantile(time, edges, method="higher")
         part = np.searchsorted(cuts, impressions.time, side="right")
         return cls(*(impressions.take(part == k) for k in range(4)))
 

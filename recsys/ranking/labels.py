@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from recsys.facts import place
 from recsys.prices import last_before
+from recsys.ranking.rows import PURCHASE, REFUND
 from recsys.slate import OUTCOMES
 
 if TYPE_CHECKING:
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
     from store import Workspace
 
 DAY = 86_400_000_000
-# How long after the slate an act on the item counts; until then the outcome is not known.
+# How long after the slate an act on the item counts; until then the outcome is not known. A refund counts where its
+# purchase does.
 WINDOWS = {
     "click": 1 * DAY,
     "wishlist": 1 * DAY,
     "cart": 1 * DAY,
-    "purchase": 3 * DAY,
-    "gift": 3 * DAY,
+    "purchase": 7 * DAY,
+    "gift": 7 * DAY,
     "refund": 14 * DAY,
 }
 # Which kinds of events make an outcome; any act on an item that was shown is a click on it.
@@ -150,6 +152,8 @@ def _labels(log: "pa.Table", acts: "pa.Table", known_until: int) -> NDArray[np.f
     for column, outcome in enumerate(OUTCOMES):
         counts = (place(acts["kind"], KINDS[outcome]) >= 0)[act] & (since >= 0) & (since < WINDOWS[outcome])
         labels[row[counts], column] = 1
+    labels[:, REFUND] *= labels[:, PURCHASE]
+    for column, outcome in enumerate(OUTCOMES):
         labels[shown_at + WINDOWS[outcome] > known_until, column] = np.nan
     return labels
 

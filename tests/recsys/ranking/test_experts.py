@@ -158,6 +158,14 @@ def test_parts_of_a_split_follow_one_another_and_no_moment_is_in_two():
         assert earlier.time.max() < later.time.min()
 
 
+def test_parts_are_cut_where_purchases_are_known():
+    impressions = some(19, 5_000)
+    impressions.labels[2_500:, PURCHASE] = np.nan
+    split = Split.of(impressions)
+    assert all((~np.isnan(getattr(split, name).labels[:, PURCHASE])).sum() > 100 for name in Split.__slots__)
+    assert len(split.test) > 2_500
+
+
 def test_the_report_is_about_days_that_neither_training_nor_calibration_saw():
     impressions = some(17)
     told = fit_ranker(impressions, FEATURES, SURFACES, version="v", rng=np.random.default_rng(1), recipe=SMALL).report

@@ -97,6 +97,15 @@ def test_a_refund_without_a_slate_counts_for_the_last_purchase_before_it(tmp_pat
     assert happened(workspace) == {"a": {"click", "purchase", "refund"}, "b": {"click", "purchase"}}
 
 
+def test_a_refund_of_a_purchase_that_does_not_count_does_not_count(tmp_path):
+    workspace = a_log(
+        tmp_path,
+        {"kind": "purchase", "item_id": "a", "slate_id": "s1", "time": at(8)},
+        {"kind": "refund", "item_id": "a", "slate_id": "s1", "time": at(9)},
+    )
+    assert happened(workspace)["a"] == set()
+
+
 def test_a_log_without_events_or_without_slates_has_labels_of_nothing(tmp_path):
     workspace = a_log(tmp_path)
     assert happened(workspace) == {"a": set(), "b": set()}
