@@ -17,6 +17,8 @@ OPENS, JOINS = 0.4, 0.7
 TOGETHER = 1.35
 CAMPAIGN = len(PROGRAMMES)
 JOIN_SECOND = 850
+# After the last visit of a day has ended.
+CLOSES = DAY - 30
 
 
 def open_groups(today: Today, looks: Looks, not_now: Flags) -> None:
@@ -76,7 +78,7 @@ def _add(today: Today, members: Groups) -> None:
 
 
 def close_groups(today: Today) -> None:
-    """Groups with enough members buy, a minute after the last one joined; those whose time is over end."""
+    """At night, after all visits, groups with enough members buy; those whose time is over end."""
     state, setting = today.state, today.setting
     groups = state.groups
     price = np.rint(setting.catalogue.list_price[groups.item] * (1 - DEPTH)).astype(np.int64)
@@ -86,12 +88,10 @@ def close_groups(today: Today) -> None:
     count = np.bincount(groups.group[ready], minlength=state.groups_opened)
     full = count[groups.group] >= MEMBERS
     chosen = ready & full
-    last = np.zeros(state.groups_opened, np.int64)
-    np.maximum.at(last, groups.group, groups.second)
     buys = kept_rows(groups, chosen)
     alone, by = today.prices.of(buys.person, buys.item)
     campaign = np.where(alone < price[chosen], by, CAMPAIGN)
     paid = np.minimum(alone, price[chosen])
-    second = np.maximum(last[buys.group] + 60, today.day * DAY)
+    second = np.full(len(buys.group), today.day * DAY + CLOSES)
     own(today, buys.person, buys.person, buys.item, paid, campaign, second, buys.slate, kind="purchase")
     state.groups = kept_rows(groups, ~full & (groups.until > today.day))
