@@ -209,9 +209,9 @@ class Engine:
         if scored.rows is None or self.scoring.ranker is None:
             return None
         row, rank = np.nonzero(composed.chosen >= 0)
-        rows = scored.rows.take(scored.there[row, composed.chosen[row, rank]])
         chances = np.zeros((*composed.chosen.shape, len(OUTCOMES)))
-        chances[row, rank] = self.scoring.ranker.chances(replace(rows, position=rank + 1))
+        chosen = scored.there[row, composed.chosen[row, rank]]
+        chances[row, rank] = scored.at(self.scoring.ranker, chosen, rank + 1)
         shown: list[list[list[float]]] = chances.tolist()
         return shown
 

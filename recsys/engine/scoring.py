@@ -1,6 +1,6 @@
 """What each candidate is worth: chances from the ranker where there is one, charts and taste where there is none."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from recsys.features.definitions import NAMES
 from recsys.features.online import OnlineStore, online_features
 from recsys.prices import ALWAYS
 from recsys.ranking.ranker import Ranker
-from recsys.ranking.rows import Rows
+from recsys.ranking.rows import RankerError, Rows
 from recsys.slate import OUTCOMES
 from recsys.slates.objective import Objective, Worth
 from recsys.surfaces.surface import Surface, View
@@ -35,14 +35,21 @@ class Scored:
     Attributes:
         value: in cents if the ranker scored them, else without a unit; before the surface's own multiplier.
         friends: how many friends own the item, 0 where not known.
-        rows: of the candidates that there are, for the chances at other positions; None without a ranker.
+        rows: of the candidates that there are, None without a ranker; `read` is what it read of them.
         there: where in the arrays each of `rows` lies, shape (requests, candidates), -1 for padding.
     """
 
     value: Floats
     friends: NDArray[np.int64]
     rows: Rows | None
+    read: Floats | None
     there: NDArray[np.int64]
+
+    def at(self, ranker: Ranker, place: NDArray[np.int64], position: NDArray[np.int64]) -> Floats:
+        """Chances of some of `there` at other positions, (len(place), outcomes)."""
+        if self.rows is None or self.read is None:
+            raise RankerError("these candidates were scored without a ranker, so they have no chances.")
+        return ranker.placed(self.read[place], replace(self.rows.take(place), position=position))
 
 
 def view_of(state: State, asked: Asked, found: Found, owned: NDArray[np.int64], ages: NDArray[np.int32]) -> View:
@@ -96,7 +103,8 @@ class Scoring:
         features[:, :-1] = online_features(self.store, users, row, item, asked.time)
         features[:, -1] = self._taste(asked, row, item)
         rows = Rows(features, np.full(len(row), self.ranker.surface(surface.name)), np.ones(len(row), np.int64))
-        chances = self.ranker.chances(rows)
+        read = self.ranker.read(rows)
+        chances = self.ranker.placed(read, rows)
         there = np.full(found.item.shape, -1)
         there[row, column] = np.arange(len(row))
         worth = self._worth(item, view.price[row, column], view.days_out[row, column], features)
@@ -104,7 +112,7 @@ class Scoring:
         value[row, column] = objective.value({name: chances[:, k] for k, name in enumerate(OUTCOMES)}, worth)
         friends = np.zeros(found.item.shape, np.int64)
         friends[row, column] = features[:, FRIENDS]
-        return Scored(value, friends, rows, there)
+        return Scored(value, friends, rows, read, there)
 
     def _worth(
         self, item: NDArray[np.int64], price: NDArray[np.int64], days: Floats, features: NDArray[np.float32]
@@ -128,4 +136,4 @@ class Scoring:
         if asked.vectors is not None and self.state.vectors is not None:
             value = value + np.einsum("rd,rcd->rc", asked.vectors, self.state.vectors[item])
         none = np.zeros(found.item.shape, np.int64)
-        return Scored(np.where(found.item >= 0, value, 0.0), none, None, none - 1)
+        return Scored(np.where(found.item >= 0, value, 0.0), none, None, None, none - 1)

@@ -44,9 +44,18 @@ class Boosted:
 
     def chances(self, rows: Rows) -> Chances:
         """Of each of OUTCOMES, not calibrated, float64 (rows, outcomes)."""
+        return self.placed(self.read(rows), rows)
+
+    def read(self, rows: Rows) -> Chances:
+        """The features: trees read the position with them."""
+        return rows.features.astype(np.float64)
+
+    def placed(self, read: Chances, rows: Rows) -> Chances:
+        """`chances` from what was read of the same rows, whatever position they had then."""
+        columns = _columns(read, rows)
         odds = np.repeat(self.base[None], len(rows), axis=0)
         for outcome in range(len(OUTCOMES)):
-            odds[:, outcome] += self._walked(_columns(rows), np.flatnonzero(self.head == outcome)).sum(axis=1)
+            odds[:, outcome] += self._walked(columns, np.flatnonzero(self.head == outcome)).sum(axis=1)
         return multiplied(chance(odds))
 
     def _walked(self, columns: NDArray[np.float64], trees: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -74,7 +83,7 @@ def train_boosted(impressions: Impressions, *, rng: np.random.Generator) -> Boos
     """One ensemble for each outcome with at least HEAD_FROM outcomes; the others are their base rates."""
     from recsys.ranking.experts_training import base_rates
 
-    labels, columns = impressions.labels, _columns(impressions.rows)
+    labels, columns = impressions.labels, _columns(impressions.rows.features, impressions.rows)
     rates = np.clip(base_rates(labels), 1e-6, 1 - 1e-6)
     base, heads, trees = np.log(rates / (1 - rates)), [], []
     for outcome in range(len(OUTCOMES)):
@@ -104,9 +113,9 @@ def _fitted(
     return model.fit(columns, happened)
 
 
-def _columns(rows: Rows) -> NDArray[np.float64]:
+def _columns(features: NDArray[np.floating], rows: Rows) -> NDArray[np.float64]:
     both = np.stack([rows.surface, rows.position], axis=1)
-    return np.concatenate([rows.features.astype(np.float64), both], axis=1)
+    return np.concatenate([features.astype(np.float64), both], axis=1)
 
 
 def _flattened(trees: list[NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -41,7 +41,15 @@ class Experts:
 
     def chances(self, rows: Rows) -> Chances:
         """Of each of OUTCOMES, not calibrated, float64 (rows, outcomes)."""
-        odds = self.log_odds(self.inputs(rows))
+        return self.placed(self.read(rows), rows)
+
+    def read(self, rows: Rows) -> Chances:
+        """What does not depend on the position: log odds of the click and, given a click, of the others."""
+        return self.log_odds(self.inputs(rows))
+
+    def placed(self, read: Chances, rows: Rows) -> Chances:
+        """`chances` from what was read of the same rows, whatever position they had then."""
+        odds = read.copy()
         odds[:, CLICK] += self.place(rows)
         return multiplied(chance(odds))
 

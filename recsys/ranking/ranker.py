@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from recsys.errors import ModelError
 from recsys.ranking.boosted import Boosted
-from recsys.ranking.calibration import Curve
+from recsys.ranking.calibration import LEAST, MOST, Curve
 from recsys.ranking.experts import Experts
 from recsys.ranking.rows import Chances, RankerError, Rows, in_order
 from recsys.slate import OUTCOMES
@@ -28,8 +28,14 @@ class Model(Protocol):
     def kind(self) -> str:
         """A key of MODELS."""
 
+    def read(self, rows: Rows) -> Chances:
+        """What does not depend on where a row stands, a row each."""
+
+    def placed(self, read: Chances, rows: Rows) -> Chances:
+        """Of each of OUTCOMES, float64 (rows, outcomes), from what was read of these rows at any position."""
+
     def chances(self, rows: Rows) -> Chances:
-        """Of each of OUTCOMES, float64 (rows, outcomes)."""
+        """Both at once."""
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything that the class's `of` needs to make it again."""
@@ -62,14 +68,28 @@ class Ranker:
         Raises:
             RankerError: if the rows have another number of features.
         """
+        return self.placed(self.read(rows), rows)
+
+    def read(self, rows: Rows) -> Chances:
+        """What does not depend on where a row stands: read once, placed at any position.
+
+        Raises:
+            RankerError: if the rows have another number of features.
+        """
         if rows.features.shape[1] != len(self.features):
             raise RankerError(
                 f"rows have {rows.features.shape[1]} features, this ranker was trained with {len(self.features)}: "
                 f"{', '.join(self.features)}. Train again, or go back to a version with `holdout models use`."
             )
-        raw = self.model.chances(rows)
-        columns = [curve(raw[:, outcome]) for outcome, curve in enumerate(self.curves)]
-        return in_order(np.stack(columns, axis=1))
+        return self.model.read(rows)
+
+    def placed(self, read: Chances, rows: Rows) -> Chances:
+        """`chances` from what was read of the same rows."""
+        raw = self.model.placed(read, rows)
+        for outcome, curve in enumerate(self.curves):
+            if curve.method != "identity":
+                raw[:, outcome] = curve(raw[:, outcome])
+        return in_order(np.clip(raw, LEAST, MOST))
 
     def surface(self, name: str) -> int:
         """The number of a surface; one that training never saw reads as the first."""

@@ -17,11 +17,13 @@ def test_the_walk_in_numpy_gives_the_chances_of_the_library():
     trees = train_boosted(impressions, rng=rng)
     clicked = impressions.labels[:, CLICK] == 1
     seeds = np.random.default_rng(3)
-    columns = _columns(impressions.rows)
-    click = _fitted(columns, clicked, seed=int(seeds.integers(2**31))).predict_proba(_columns(later.rows))[:, 1]
+    columns = _columns(impressions.rows.features, impressions.rows)
+    click = _fitted(columns, clicked, seed=int(seeds.integers(2**31))).predict_proba(
+        _columns(later.rows.features, later.rows)
+    )[:, 1]
     assert trees.chances(later.rows)[:, CLICK] == pytest.approx(click, rel=1e-9)
     wish = _fitted(columns[clicked], impressions.labels[clicked, 1] == 1, seed=int(seeds.integers(2**31)))
-    given = wish.predict_proba(_columns(later.rows))[:, 1]
+    given = wish.predict_proba(_columns(later.rows.features, later.rows))[:, 1]
     assert trees.chances(later.rows)[:, 1] == pytest.approx(click * given, rel=1e-9)
 
 
