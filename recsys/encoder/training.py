@@ -160,7 +160,7 @@ class _Loop:
     def _validate(self) -> None:
         done, recipe = self.progress, self.task.recipe
         weights = self.network.weights()
-        score = from_first(self.task.validation.ndcg(self.encoder(weights)) if self.at.first else 0.0, self.at)
+        score = from_first(self.task.validation.quality(self.encoder(weights)) if self.at.first else 0.0, self.at)
         loss = done.summed / max(done.counted, 1)
         self._note(losses=(*done.losses, loss), scores=(*done.scores, score), summed=0.0, counted=0)
         if score > done.best:
@@ -174,7 +174,7 @@ class _Loop:
         else:
             self._note(finished=True)
         self.task.progress(
-            f"encoder: round {done.round + 1}, loss {loss:.4f}, validation NDCG@10 {score:.4f} "
+            f"encoder: round {done.round + 1}, loss {loss:.4f}, validation NDCG {score:.4f} "
             f"(best {self.progress.best:.4f}), {self._seconds():,.0f} s of CPU"
         )
 

@@ -163,8 +163,8 @@ def _told(task: Task, trained: Trained) -> dict[str, Any]:
         "items": len(data.items),
         "acts": len(data),
         "losses": progress.losses,
-        "validation_ndcg@10": progress.scores,
-        "best_validation_ndcg@10": progress.best,
+        "validation_ndcg": progress.scores,
+        "best_validation_ndcg": progress.best,
         "cpu_seconds": round(progress.seconds, 1),
     }
 

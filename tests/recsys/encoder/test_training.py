@@ -71,7 +71,7 @@ def _times(gaps):
 def test_training_learns_what_follows_what():
     trained = train(a_task(rounds=12))
     assert trained.progress.losses[-1] < trained.progress.losses[0] - 0.5
-    # 4 of 5 acts go on to the next of 60 items; a random order has an expected NDCG@10 of 0.076.
+    # 4 of 5 acts go on to the next of 60 items; a random order has an NDCG of about 0.22.
     assert trained.progress.best > 0.5
 
 
