@@ -66,7 +66,7 @@ class Catalogue:
             title=_texts(items, "title"),
             publisher=_texts(items, "publisher"),
             category=_texts(items, "category"),
-            tags=tuple(tuple(filter(None, map(str.strip, tags.split(";")))) for tags in _texts(items, "tags")),
+            tags=_tags(_texts(items, "tags")),
             description=_texts(items, "description"),
             first_party=_numbers(items, "first_party", np.bool_, False),
             list_price=list_price,
@@ -122,7 +122,14 @@ def _lacks(table: "pa.Table", column: str) -> bool:
 def _texts(table: "pa.Table", column: str) -> tuple[str, ...]:
     if _lacks(table, column):
         return ("",) * len(table)
-    return tuple(text or "" for text in table[column].to_pylist())
+    # One object for equal texts: a million items have a few thousand publishers.
+    shared: dict[str, str] = {}
+    return tuple(shared.setdefault(text, text) for text in (text or "" for text in table[column].to_pylist()))
+
+
+def _tags(texts: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    words = {text: tuple(filter(None, map(str.strip, text.split(";")))) for text in set(texts)}
+    return tuple(words[text] for text in texts)
 
 
 def _times(table: "pa.Table", column: str, missing: int) -> NDArray[np.int64]:

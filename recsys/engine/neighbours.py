@@ -13,6 +13,7 @@ from recsys.errors import ModelError
 from recsys.interactions import ACTIONS, Interactions
 
 WEIGHTS = "neighbours.safetensors"
+PARTS = ("near", "weight")
 KINDS: Mapping[str, tuple[str, ...]] = {"alike": ACTIONS, "together": ("purchase", "gift")}
 # Nearest items that are kept of each; more were never among the candidates that were shown.
 KEPT = 30
@@ -21,46 +22,85 @@ SHRINK = 5.0
 
 
 @dataclass(frozen=True, slots=True)
+class Near:
+    """The nearest items of each item, packed: of a million items most have none.
+
+    Attributes:
+        starts: item k has the entries starts[k]:starts[k + 1], shape (items + 1,).
+        item: places of items, nearest first, shape (entries,).
+        weight: shrunk cosines, above 0, shape (entries,).
+    """
+
+    starts: NDArray[np.int64]
+    item: NDArray[np.int32]
+    weight: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, near: NDArray[np.int32], weight: NDArray[np.float32]) -> "Near":
+        """From arrays of shape (items, KEPT) with -1 where there are fewer."""
+        there = near >= 0
+        return cls(np.concatenate([[0], np.cumsum(there.sum(axis=1))]), near[there], weight[there])
+
+    def __call__(self, items: NDArray[np.integer]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Places and weights of any array of items, shape (*items.shape, KEPT); -1 and 0 where there are fewer, and for
+        the item -1."""
+        first = self.starts[items]
+        count = np.where(items >= 0, self.starts[np.maximum(items, -1) + 1] - first, 0)
+        place = first[..., None] + np.arange(KEPT)
+        there = np.arange(KEPT) < count[..., None]
+        if not len(self.item):
+            return np.full(place.shape, -1, np.int32), np.zeros(place.shape, np.float32)
+        place = np.where(there, place, 0)
+        return np.where(there, self.item[place], np.int32(-1)), np.where(there, self.weight[place], np.float32(0))
+
+    def moved(self, new: NDArray[np.int32], items: int) -> "Near":
+        """With the places `new` of the items, of `items` in all; those that are gone, at -1, are left out."""
+        owner = new[np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))]
+        item = new[self.item]
+        kept = np.flatnonzero((owner >= 0) & (item >= 0))
+        kept = kept[np.argsort(owner[kept], kind="stable")]
+        counts = np.bincount(owner[kept], minlength=items)
+        return Near(np.concatenate([[0], np.cumsum(counts)]), item[kept], self.weight[kept])
+
+    def spread(self) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """What `of` was made from."""
+        return self(np.arange(len(self.starts) - 1))
+
+
+@dataclass(frozen=True, slots=True)
 class Neighbours:
     """Of each item the items that most often go with it, of two kinds: KINDS.
 
     Attributes:
         items: ids, in the order of the rows.
-        near: places in `items`, nearest first, -1 where there are fewer, int32 (items, KEPT) a kind.
-        weight: shrunk cosines, 0 where there are fewer, float32 (items, KEPT) a kind.
+        near: the nearest items of each, one Near a kind.
     """
 
     items: tuple[str, ...]
-    near: Mapping[str, NDArray[np.int32]]
-    weight: Mapping[str, NDArray[np.float32]]
+    near: Mapping[str, Near]
 
     @classmethod
     def of(cls, acts: Interactions) -> "Neighbours":
         """From all acts (alike) and from purchases and gifts alone (together)."""
-        near, weight = {}, {}
+        near = {}
         for kind, actions in KINDS.items():
             chosen = np.isin(acts.action, [ACTIONS.index(action) for action in actions])
-            near[kind], weight[kind] = _nearest(acts.keep(chosen))
-        return cls(tuple(acts.items), near, weight)
+            near[kind] = Near.of(*_nearest(acts.keep(chosen)))
+        return cls(tuple(acts.items), near)
 
     @classmethod
     def empty(cls, items: Sequence[str]) -> "Neighbours":
         """Where nothing is known."""
-        none = {kind: np.full((len(items), KEPT), -1, np.int32) for kind in KINDS}
-        return cls(tuple(items), none, {kind: np.zeros((len(items), KEPT), np.float32) for kind in KINDS})
+        none = Near(np.zeros(len(items) + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
+        return cls(tuple(items), dict.fromkeys(KINDS, none))
 
     def renumbered(self, items: Sequence[str]) -> "Neighbours":
         """The same in another order of items; items that are new have none, items that are gone are left out."""
         if tuple(items) == self.items:
-            return self
-        new = {item: place for place, item in enumerate(items)}
-        moved = np.array([new.get(item, -1) for item in self.items] + [-1], np.int32)
-        made = Neighbours.empty(items)
-        there = np.flatnonzero(moved[:-1] >= 0)
-        for kind in KINDS:
-            made.near[kind][moved[there]] = moved[self.near[kind][there]]
-            made.weight[kind][moved[there]] = np.where(made.near[kind][moved[there]] >= 0, self.weight[kind][there], 0)
-        return made
+            return Neighbours(tuple(items), self.near)
+        place = {item: number for number, item in enumerate(items)}
+        new = np.array([place.get(item, -1) for item in self.items], np.int32)
+        return Neighbours(tuple(items), {kind: near.moved(new, len(items)) for kind, near in self.near.items()})
 
     def save(self, folder: Path) -> None:
         """Write into `folder`, which appears complete or not at all and must not be there yet."""
@@ -70,7 +110,7 @@ class Neighbours:
         beside.mkdir(parents=True)
         arrays: dict[str, NDArray[Any]] = {"ids": np.frombuffer("\n".join(self.items).encode(), np.uint8)}
         for kind in KINDS:
-            arrays |= {f"{kind}.near": self.near[kind], f"{kind}.weight": self.weight[kind]}
+            arrays[f"{kind}.near"], arrays[f"{kind}.weight"] = self.near[kind].spread()
         save_file(arrays, beside / WEIGHTS)
         beside.rename(folder)
 
@@ -81,15 +121,16 @@ class Neighbours:
         Raises:
             ModelError: if the folder holds none.
         """
-        from safetensors.numpy import load_file
+        from safetensors import safe_open
 
         try:
-            arrays = load_file(folder / WEIGHTS)
+            with safe_open(folder / WEIGHTS, "numpy") as file:
+                text = file.get_tensor("ids")
+                # One kind after the other: as they lie in the file they take five times the memory that they take here.
+                near = {kind: Near.of(*(file.get_tensor(f"{kind}.{each}") for each in PARTS)) for kind in KINDS}
         except OSError:
             raise ModelError(f"{folder} holds no neighbours: {WEIGHTS} is missing. Train: holdout train.") from None
-        ids = tuple(arrays["ids"].tobytes().decode().split("\n")) if arrays["ids"].size else ()
-        near = {kind: arrays[f"{kind}.near"] for kind in KINDS}
-        return cls(ids, near, {kind: arrays[f"{kind}.weight"] for kind in KINDS})
+        return cls(tuple(text.tobytes().decode().split("\n")) if text.size else (), near)
 
 
 def _nearest(acts: Interactions) -> tuple[NDArray[np.int32], NDArray[np.float32]]:

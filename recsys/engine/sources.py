@@ -66,12 +66,15 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What candidates are found with; items are places in the catalogue."""
+    """What candidates are found with; items are places in the catalogue.
+
+    `newest` are items by release, the last first, and `out` is when each of them came out.
+    """
 
     charts: Charts
     neighbours: Neighbours
     newest: Ints
-    released: Ints
+    out: Ints
     index: Index | None
 
     def find(self, asked: Asked, wanted: Mapping[str, int]) -> Found:
@@ -108,8 +111,7 @@ class Sources:
 
     def _near(self, kind: str, items: Ints, most: int) -> tuple[Ints, Ints]:
         """The items that most go with these, by the sum of their weights; the partner adds the most."""
-        near = np.where(items[:, :, None] >= 0, self.neighbours.near[kind][items], -1)
-        weight = np.where(near >= 0, self.neighbours.weight[kind][items], 0.0)
+        near, weight = self.neighbours.near[kind](items)
         requests, partners, kept = near.shape
         partner = np.repeat(items[:, :, None], kept, axis=2)
         shape = requests, partners * kept
@@ -117,7 +119,7 @@ class Sources:
 
     def _new(self, asked: Asked, most: int) -> Ints:
         """Those that came out last before the request."""
-        out = self.released[self.newest]
+        out = self.out
         first = len(out) - np.searchsorted(out[::-1], asked.time, side="right")
         rank = first[:, None] + np.arange(most)
         there = rank < len(out)

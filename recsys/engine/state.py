@@ -39,9 +39,9 @@ class State:
         publisher: a number for each item's publisher, -1 where not known.
         deficit: of each item's publisher, in [0, 1]: how far its exposure lies below its share of the catalogue.
         margin: share of the price that the shop keeps, no nan.
-        encoder: with all items of the catalogue, in its own order; None without.
-        of_encoder, to_encoder: the catalogue's place of the encoder's items (-1: gone), and the other way round.
-        vectors: of the catalogue's items, unit rows; None without an encoder.
+        encoder: its items are those of the catalogue; None without.
+        to_encoder: each item's own place, -1 for one that the encoder knows nothing of.
+        vectors: of the items, the encoder's own: unit rows, 0 where it knows nothing; None without an encoder.
     """
 
     bundle: Bundle
@@ -63,19 +63,20 @@ class State:
         catalogue, people = Catalogue.read(workspace), People.read(workspace)
         if not len(catalogue):
             people = replace(people, acts=people.acts.keep(np.zeros(len(people.acts), bool)))
-        encoder = _with_all_items(bundle.encoder, catalogue, now)
-        to_encoder, vectors = _in_catalogue_order(encoder, catalogue)
-        neighbours = bundle.neighbours or Neighbours.empty(catalogue.ids)
+        encoder, to_encoder = _in_catalogue_order(_with_all_items(bundle.encoder, catalogue, now), catalogue)
+        vectors = None if encoder is None else encoder.item_vectors()
+        neighbours = (bundle.neighbours or Neighbours.empty(catalogue.ids)).renumbered(catalogue.ids)
+        newest = newest_first(catalogue.released, catalogue.delisted, now)
         sources = Sources(
             charts=Charts.of(people, catalogue.released),
-            neighbours=neighbours.renumbered(catalogue.ids),
-            newest=newest_first(catalogue.released, catalogue.delisted, now),
-            released=catalogue.released,
+            neighbours=neighbours,
+            newest=newest,
+            out=catalogue.released[newest],
             index=_index(vectors, catalogue.delisted > now),
         )
         publisher = catalogue.codes(catalogue.publisher)[0]
         return cls(
-            bundle=bundle,
+            bundle=replace(bundle, encoder=encoder, neighbours=neighbours),
             catalogue=catalogue,
             people=people,
             sources=sources,
@@ -117,24 +118,27 @@ def _with_all_items(encoder: Encoder | None, catalogue: Catalogue, now: int) -> 
     return encoder.with_items([catalogue.ids[k] for k in new], contents_of(catalogue, new, now))
 
 
-def _in_catalogue_order(
-    encoder: Encoder | None, catalogue: Catalogue
-) -> tuple[NDArray[np.int64], NDArray[np.float32] | None]:
-    """The encoder's place of each item of the catalogue, -1 where it has none, and the vectors (0 there)."""
+def _in_catalogue_order(encoder: Encoder | None, catalogue: Catalogue) -> tuple[Encoder | None, NDArray[np.int64]]:
+    """The encoder with the catalogue's items, in one copy, and the place of each, -1 where it had none."""
+    everywhere = np.arange(len(catalogue))
     if encoder is None:
-        return np.full(len(catalogue), -1), None
+        return None, np.full(len(catalogue), -1)
+    if encoder.items == catalogue.ids:
+        return replace(encoder, items=catalogue.ids), everywhere
     number = {item: k for k, item in enumerate(encoder.items)}
-    to_encoder = np.array([number.get(item, -1) for item in catalogue.ids], np.int64)
-    found = encoder.item_vectors()
-    vectors = np.where((to_encoder >= 0)[:, None], found[to_encoder], np.float32(0)) if len(found) else None
-    return to_encoder, vectors
+    at = np.array([number.get(item, -1) for item in catalogue.ids], np.int64)
+    vectors = np.zeros((len(catalogue), encoder.shape.width), np.float32)
+    vectors[at >= 0] = encoder.item_vectors()[at[at >= 0]]
+    return replace(encoder, items=catalogue.ids, vectors=vectors), np.where(at >= 0, everywhere, -1)
 
 
 def _index(vectors: NDArray[np.float32] | None, listed: NDArray[np.bool_]) -> Index | None:
     if vectors is None:
         return None
     there = np.flatnonzero(listed & vectors.any(axis=1))
-    return Index.build(there, vectors[there]) if len(there) else None
+    if not len(there):
+        return None
+    return Index.build(there, vectors if len(there) == len(vectors) else vectors[there])
 
 
 def _deficit(workspace: "Workspace", catalogue: Catalogue, publisher: NDArray[np.int32]) -> NDArray[np.float64]:

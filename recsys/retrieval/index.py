@@ -37,7 +37,7 @@ class Index:
 
         Args:
             ids: places of items in their catalogue, each once, at least 0, shape (items,).
-            vectors: of length 1, shape (items, dimensions).
+            vectors: of length 1, shape (items, dimensions); not copied if ids are in order, so leave them as they are.
             exact_up_to: with more items than this the search is approximate.
 
         Raises:

@@ -25,8 +25,10 @@ class Bulk:
 
     @classmethod
     def build(cls, ids: NDArray[np.int64], vectors: NDArray[np.float32], *, exact: bool) -> "Bulk":
-        order = np.argsort(ids)
-        return cls.of(ids[order], vectors[order], None if exact else Lists.build(vectors[order]))
+        if np.any(ids[1:] <= ids[:-1]):
+            order = np.argsort(ids)
+            ids, vectors = ids[order], vectors[order]
+        return cls.of(ids, vectors, None if exact else Lists.build(vectors))
 
     @classmethod
     def of(cls, ids: NDArray[np.int64], vectors: NDArray[np.float32], lists: Lists | None) -> "Bulk":
