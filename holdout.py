@@ -340,11 +340,15 @@ def communities(
 
 
 @app.command()
-def demo(folder: Annotated[Path, typer.Argument()] = Path("demo")) -> None:
+def demo(
+    folder: Annotated[Path, typer.Argument()] = Path("demo"),
+    people: Annotated[int, typer.Option(min=1_000, max=1_000_000, help="How many people the shop has.")] = 10_000,
+    days: Annotated[int, typer.Option(min=42, max=730, help="How long it is open; experiments run in the end.")] = 120,
+) -> None:
     """Build the demo shop in FOLDER and read its experiments; a finished one is left as it is."""
     from recsys.world import build
 
-    build(folder, progress=_progress)
+    build(folder, people=people, days=days, progress=_progress)
     registry = _open(folder).registry
     if not all(registry.latest_look(experiment.id) for experiment in registry.experiments()):
         refresh(folder)

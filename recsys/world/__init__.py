@@ -1,19 +1,27 @@
-"""The demo shop: a simulated game and community shop whose experiments have known true effects."""
+"""The demo shop: people with tastes, wallets, friends and memories, day by day; any campaign can be taken out."""
 
-from recsys.world.builder import WorldError, build
-from recsys.world.designs import DESIGNS, Change, Design, Loss
-from recsys.world.simulation import Simulation, World
-from recsys.world.truth import TrueEffect, Truth
+from recsys.world.building import Building, ShopError
+from recsys.world.demo import build
+from recsys.world.designs import DESIGNS, Change, Design
+from recsys.world.policy import Ask, Policy, Shown
+from recsys.world.served import Served
+from recsys.world.shop import Shop
+from recsys.world.today import Plan
+from recsys.world.truth import TrueEffect, true_effects
 
 __all__ = [
     "DESIGNS",
+    "Ask",
+    "Building",
     "Change",
     "Design",
-    "Loss",
-    "Simulation",
+    "Plan",
+    "Policy",
+    "Served",
+    "Shop",
+    "ShopError",
+    "Shown",
     "TrueEffect",
-    "Truth",
-    "World",
-    "WorldError",
     "build",
+    "true_effects",
 ]

@@ -1,38 +1,42 @@
-"""The demo shop's calendar: fixed dates, so that the same seed gives the same shop on any day."""
+"""The days of the living shop: fixed dates, so that the same seed gives the same shop on any day."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
-from numpy.typing import NDArray
+
+from recsys.world.draws import Ints
 
 DAY = 86_400
+MONDAY_TO_SUNDAY = np.array([0.92, 0.9, 0.92, 0.96, 1.12, 1.22, 1.1])
+THURSDAY = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """Days of history, then days of experiments from `start` (UTC). Inside recsys.world times are whole seconds
-    since the first day of history; what happened before that is negative."""
+    """`days` days up to `end` (UTC, not included). Inside recsys.world a time is whole seconds since `begin`."""
 
-    start: datetime = datetime(2026, 10, 20, tzinfo=UTC)
-    history_days: int = 56
-    days: int = 28
+    days: int = 120
+    end: datetime = datetime(2026, 11, 17, tzinfo=UTC)
 
     @property
     def begin(self) -> datetime:
-        """The first moment of history."""
-        return self.start - timedelta(days=self.history_days)
+        return self.end - timedelta(days=self.days)
 
-    @property
-    def opening(self) -> int:
-        """The second at which the experiments start."""
-        return self.history_days * DAY
+    def date(self, day: int) -> date:
+        return (self.begin + timedelta(days=day)).date()
 
-    @property
-    def end(self) -> int:
-        """The second after the last."""
-        return (self.history_days + self.days) * DAY
+    def place(self, date: datetime) -> int:
+        """The day on which `date` falls; negative before the first."""
+        return (date - self.begin).days
 
-    def timestamps(self, seconds: NDArray[np.int64]) -> NDArray[np.int64]:
+    def rush(self, day: int) -> float:
+        """How many come on this day of the week, 1 on an average day."""
+        return float(MONDAY_TO_SUNDAY[self.date(day).weekday()] / MONDAY_TO_SUNDAY.mean())
+
+    def timestamps(self, seconds: Ints) -> Ints:
         """The same times as microseconds since 1970."""
         return (seconds + int(self.begin.timestamp())) * 1_000_000
+
+    def at(self, second: int) -> datetime:
+        return self.begin + timedelta(seconds=second)

@@ -2,20 +2,22 @@
 
 from dataclasses import dataclass
 
+from recsys.world.offers import DEEP_DROP, Programme
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a treatment multiplies from first exposure on; 1 changes nothing.
+    """What a treatment does from first exposure on; the defaults change nothing.
 
-    `buys` is the chance that a visit ends in an order, `full_price` that an order pays the list price, `refunds`
-    that an order is refunded, `wishlists` that a visit adds to the wishlist; `page_load` is milliseconds.
+    `ease` adds to the logarithm of what any item is worth, the others multiply: `wishes` the chance to note an item,
+    `gifts` that of a gift, `refunds` that of a refund, `load` the milliseconds of a page.
     """
 
-    buys: float = 1.0
-    full_price: float = 1.0
+    ease: float = 0.0
+    wishes: float = 1.0
+    gifts: float = 1.0
     refunds: float = 1.0
-    wishlists: float = 1.0
-    page_load: float = 1.0
+    load: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,52 +30,48 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """One experiment, 50/50 over its own people, or over their circles of friends where `by_circle`.
+    """One experiment on everybody, half and half of people, or of their circles of friends where `by_circle`.
 
     Attributes:
-        share: of everyone, together with the shares of the others.
         passed_on: what it changes for those whose friends are all treated, whatever their own arm; in proportion to the
             share of friends who are.
+        offers: made to the treated when they visit on `weekdays` (0 is Monday), and withheld from the others.
         reach: the chance that a visit meets it.
     """
 
     id: str
     control: str
     treatment: str
-    share: float
-    change: Change
+    change: Change = Change()
     passed_on: Change = Change()
+    offers: Programme | None = None
+    weekdays: tuple[int, ...] = ()
     by_circle: bool = False
     reach: float = 0.8
     loss: Loss | None = None
 
 
 DESIGNS = (
-    Design("slate_ranker", "v6", "v7", 0.38, Change(buys=1.14, wishlists=1.06, page_load=1.006)),
-    Design("wishlist_badge", "no badge", "badge", 0.20, Change()),
+    Design("slate_ranker", "v6", "v7", Change(ease=0.1, wishes=1.06, load=1.006)),
+    Design("wishlist_badge", "no badge", "badge"),
     Design(
         "deep_discount_drop",
         "usual drop",
         "deep drop",
-        0.22,
-        Change(buys=1.25, full_price=0.64, refunds=1.6),
+        Change(refunds=1.6),
+        offers=DEEP_DROP,
+        weekdays=(3, 4),
     ),
-    Design(
-        "checkout_redirect",
-        "same page",
-        "redirect",
-        0.20,
-        Change(buys=1.05, page_load=0.97),
-        loss=Loss("phone", day=9),
-    ),
-    Design("gift_reminder", "no reminder", "reminder", 0.24, Change(buys=1.08, wishlists=1.05)),
+    Design("checkout_redirect", "same page", "redirect", Change(ease=0.02, load=0.97), loss=Loss("phone", day=5)),
+    Design("gift_reminder", "no reminder", "reminder", Change(ease=0.02, gifts=2.0)),
     Design(
         "group_buy_invite",
         "no invite",
         "invite",
-        0.29,
-        Change(buys=1.06, wishlists=1.35),
-        passed_on=Change(buys=1.03, wishlists=1.25),
+        Change(wishes=1.35, ease=0.02),
+        passed_on=Change(wishes=1.25),
         by_circle=True,
     ),
 )
+DAYS = 28
+CROSSOVERS = 0.003

@@ -1,79 +1,77 @@
-"""Who is friends with whom in the demo shop: circles of friends, a few friendships between neighbouring ones."""
+"""Who is friends with whom: circles of friends, a few friendships between neighbouring circles."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recsys.world.calendar import Calendar
-from recsys.world.people import People
-from recsys.world.visits import NEVER, Assignment, Exposures
+from recsys.world.calendar import DAY, Calendar
+from recsys.world.draws import Draws, Ints
+from recsys.world.people import FRIENDS, INSIDE, NEIGHBOURHOOD, People
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FRIENDS = 3
-INSIDE = 0.75
-# How far away, in people, friends outside the circle are.
-NEIGHBOURHOOD = 100
+# The share of friendships that are older than the calendar's first day, among people who are.
+OLD = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class Friendships:
-    """Each pair of friends once, shape (friendships, 2), and when they became friends, shape (friendships,)."""
+class Friends:
+    """Both directions of each friendship, in order of `person`; shape (2 x friendships,).
 
-    pairs: NDArray[np.int64]
-    since: NDArray[np.int64]
+    Attributes:
+        since: the day from which on they are friends.
+        start: person u has rows start[u]:start[u + 1], shape (people + 1,).
+    """
+
+    person: Ints
+    friend: Ints
+    since: Ints
+    start: Ints
+
+    def of(self, persons: Ints) -> tuple[Ints, Ints]:
+        """For each friendship of these people: the place in `persons`, and the row here."""
+        return ranges(self.start[persons], self.start[persons + 1])
 
 
-def draw_friendships(people: People, calendar: Calendar, rng: np.random.Generator) -> Friendships:
-    """About `FRIENDS` friends a person, the share `INSIDE` of them in the own circle and the others not far away."""
-    n = len(people.circle)
+def ranges(low: Ints, high: Ints) -> tuple[Ints, Ints]:
+    """All numbers from low to high (not included) of each pair, with the pair's place: (places, numbers)."""
+    count = high - low
+    place = np.repeat(np.arange(len(low)), count)
+    return place, np.arange(len(place)) - np.repeat(np.cumsum(count) - count, count) + low[place]
+
+
+def draw_friends(people: People, calendar: Calendar, draws: Draws) -> Friends:
+    """About `FRIENDS` friends a person, the share `INSIDE` of them in the own circle; the accounts of a ring know each
+    other."""
+    rng, n = draws.generator("friends"), len(people)
     one = rng.integers(0, n, n * FRIENDS // 2)
     size = np.bincount(people.circle)
     first, of = np.cumsum(size) - size, people.circle[one]
     near = first[of] + rng.integers(0, size[of])
     away = one + rng.integers(-NEIGHBOURHOOD, NEIGHBOURHOOD + 1, len(one))
     other = np.where(rng.random(len(one)) < INSIDE, near, np.clip(away, 0, n - 1))
-    pairs = np.sort(np.stack([one, other], axis=1), axis=1)
+    linked = np.flatnonzero((people.ring[1:] >= 0) & (people.ring[1:] == people.ring[:-1]))
+    pairs = np.sort(np.stack([np.append(one, linked), np.append(other, linked + 1)], axis=1), axis=1)
     pairs = np.unique(pairs[pairs[:, 0] < pairs[:, 1]], axis=0)
-    known = people.first_seen[pairs].max(axis=1)
-    return Friendships(pairs, known + (rng.random(len(pairs)) * (calendar.end - known)).astype(np.int64))
+    met = people.joined[pairs].max(axis=1)
+    later = np.maximum(met, 0) + (rng.random(len(pairs)) * (calendar.days - np.maximum(met, 0))).astype(np.int64)
+    since = np.where((met < 0) & (rng.random(len(pairs)) < OLD), met, later)
+    person, friend = np.concatenate([pairs, pairs[:, ::-1]]).T
+    order = np.lexsort((friend, person))
+    person, friend, since = person[order], friend[order], np.tile(since, 2)[order]
+    return Friends(person, friend, since, np.searchsorted(person, np.arange(n + 1)))
 
 
-def treated_friends(
-    friends: Friendships, assignment: Assignment, exposures: Exposures, calendar: Calendar
-) -> NDArray[np.float64]:
-    """Of each person's friends in the same experiment, the share that is treated, shape (people,); nan without any.
-
-    As a readout maps it: friends since before the experiment who both meet it, each in one arm only.
-    """
-    there = (exposures.first != NEVER) & ~exposures.crossed
-    pairs = friends.pairs[friends.since < calendar.opening]
-    one, other = np.concatenate([pairs, pairs[:, ::-1]]).T
-    counts = there[one] & there[other] & (assignment.experiment[one] == assignment.experiment[other])
-    one, other, n = one[counts], other[counts], len(there)
-    with np.errstate(invalid="ignore"):
-        return np.bincount(one, assignment.treated[other], n) / np.bincount(one, minlength=n)
-
-
-def friendships_table(friends: Friendships, people: People, calendar: Calendar) -> "pa.Table":
+def friendships_table(friends: Friends, people: People, calendar: Calendar) -> "pa.Table":
     """The fact table friendships: both directions."""
     import pyarrow as pa
 
-    one, other = friends.pairs.T
     return pa.table(
         {
-            "user_id": people.ids.take(np.concatenate([one, other])),
-            "friend_id": people.ids.take(np.concatenate([other, one])),
-            "since": pa.array(calendar.timestamps(np.tile(friends.since, 2)), pa.timestamp("us", "UTC")),
+            "user_id": people.ids.take(friends.person),
+            "friend_id": people.ids.take(friends.friend),
+            "since": pa.array(calendar.timestamps(friends.since * DAY), pa.timestamp("us", "UTC")),
         }
     )
-
-
-def communities_table(people: People) -> "pa.Table":
-    """The fact table communities: everybody's circle."""
-    import pyarrow as pa
-
-    return pa.table({"user_id": people.ids, "community": pa.array([f"c{k:04d}" for k in people.circle])})

@@ -1,25 +1,24 @@
-"""The true effects: expected values over the shop's own people and visits, without the luck of what they bought."""
+"""The true effects of the demo shop's experiments: its last weeks lived again with everybody in one arm."""
 
-import json
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recsys.world.behaviour import SECONDS, Chances, chances, changed, refunded_before
-from recsys.world.calendar import DAY, Calendar
-from recsys.world.catalogue import Catalogue
-from recsys.world.designs import Change, Design
-from recsys.world.people import People
-from recsys.world.visits import NEVER, Assignment, Exposures, Visits
+from recsys.world.calendar import DAY
+from recsys.world.designs import Change
+from recsys.world.draws import Flags, Floats, Ints
+from recsys.world.log import KINDS, Log
+from recsys.world.policy import Policy
+from recsys.world.shop import Shop
 
 CONVERSION_DAYS = 7
-Persons = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class TrueEffect:
-    """Expected means over the exposed people if all were in control, and if all were treated (money in cents)."""
+    """Means over the people who were exposed, if all were in control and if all were treated (money in cents)."""
 
     control: float
     treatment: float
@@ -34,102 +33,102 @@ class TrueEffect:
         return self.treatment / self.control - 1
 
 
-Effects = dict[str, dict[str, TrueEffect]]
-
-
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """The true effects at the end of the calendar, each experiment -> metric -> effect.
+    """One experiment's true effects, by the ids of its metrics.
 
     Attributes:
         effects: on everyone who was exposed, if all are treated against none.
-        direct: on those with friends in the experiment if no friend is treated; only where something is passed on.
-        spillover: on the same people if they are not treated and all of their friends are, against none of them; it is
-            in proportion to the share of friends treated.
+        direct: on those with friends in the experiment if they are treated and no friend is, as others feel it; None
+            where nothing is passed on.
+        spillover: on the same people if they are not treated and all of their friends are, against none of them.
     """
 
-    effects: Effects
-    direct: Effects
-    spillover: Effects
-
-    def to_json(self) -> str:
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> "Truth":
-        return cls(**{
-            name: {e: {m: TrueEffect(**true) for m, true in of.items()} for e, of in effects.items()}
-            for name, effects in json.loads(text).items()
-        })  # fmt: skip
+    effects: dict[str, TrueEffect]
+    direct: dict[str, TrueEffect] | None = None
+    spillover: dict[str, TrueEffect] | None = None
 
 
-def true_effects(
-    people: People,
-    visits: Visits,
-    assignment: Assignment,
-    exposures: Exposures,
-    treated_friends: NDArray[np.float64],
-    designs: tuple[Design, ...],
-    catalogue: Catalogue,
-    calendar: Calendar,
-) -> Truth:
-    """The truth if nobody were lost; people seen in both arms are left out, as a readout leaves them out."""
-    truth = Truth({}, {}, {})
+@dataclass(frozen=True, slots=True)
+class _Lived:
+    """The last weeks of one shop: events as arrays, and the first exposure of everybody to one experiment."""
 
-    def effects(who: Persons, *changes: tuple[Change, Persons]) -> dict[str, TrueEffect]:
-        own = visits.keep(who[visits.person])
-        control, treatment = (
-            _expected(people, own, exposures.first[own.person], acting, catalogue, calendar) for acting in ((), changes)
-        )
-        return {name: TrueEffect(control[name], treatment[name]) for name in control}
-
-    for k, design in enumerate(designs):
-        units = (assignment.experiment == k) & (exposures.first != NEVER) & ~exposures.crossed
-        friends = units & ~np.isnan(treated_friends)
-        truth.effects[design.id] = effects(units, (design.change, units), (design.passed_on, friends))
-        if design.passed_on != Change():
-            truth.direct[design.id] = effects(friends, (design.change, friends))
-            truth.spillover[design.id] = effects(friends, (design.passed_on, friends))
-    return truth
+    kind: Ints
+    person: Ints
+    second: Ints
+    value: Ints
+    first: Ints
 
 
-def _expected(
-    people: People,
-    visits: Visits,
-    first: NDArray[np.int64],
-    acting: tuple[tuple[Change, Persons], ...],
-    catalogue: Catalogue,
-    calendar: Calendar,
-) -> dict[str, float]:
-    """Expected value of every metric; the keys are the metric ids of experiments/*.toml.
+def true_effects(shop: Shop, id: str, policy: Callable[[Shop], Policy] = lambda shop: shop.plain) -> Truth:
+    """The truth of one experiment; the others are as they are, and nobody is lost through this one.
 
-    `first` is the first exposure of each visit's person; each change is with those on whom it acts from then on.
+    The same random numbers give all people the same visits in both arms, so that the difference is exact for these
+    people and this luck. People who are logged in both arms are left out, as a readout leaves them out.
+
+    Args:
+        shop: at the beginning of the day on which the experiments start; it is left as it is.
+        policy: what shows slates in a shop that is lived again; one for each, as a policy may learn.
     """
-    counts = visits.time >= first
-    chance = chances(people, visits)
-    for change, who in acting:
-        chance = changed(chance, change, counts & who[visits.person])
-    bought = visits.time + SECONDS["purchase"]
-    # Orders from before the first exposure may be refunded after it, and then count too.
-    late_refund = refunded_before(calendar.end, bought) - refunded_before(first, bought)
-    refunds = np.sum(chance.buys * chance.refunds * late_refund)
-    visits, first, bought = visits.keep(counts), first[counts], bought[counts]
-    chance = Chances(**{each.name: getattr(chance, each.name)[counts] for each in fields(Chances)})
-    units, tier = len(np.unique(visits.person)), people.tier[visits.person]
-    full, deal = ((catalogue.chance @ price)[tier] for price in (catalogue.list_price, catalogue.deal_price))
-    revenue = np.sum(chance.buys * (chance.full_price * full + (1 - chance.full_price) * deal))
-    orders = np.sum(chance.buys)
-    soon = bought <= first + CONVERSION_DAYS * DAY
-    log_nothing = np.bincount(visits.person[soon], np.log1p(-chance.buys[soon]), minlength=len(people.tier))
-    means = {
-        "revenue": revenue / units,
-        "conversion": np.sum(-np.expm1(log_nothing)) / units,
-        "orders": orders / units,
+    trials = shop.setting.trials
+    k = [design.id for design in trials.designs].index(id)
+    design = trials.designs[k]
+
+    def lived(own: bool, friends: bool) -> _Lived:
+        return _lived(shop, k, policy, own=own, friends=friends)
+
+    none, everyone = lived(False, False), lived(True, True)
+    units = (none.first >= 0) & ~trials.crossed[:, k]
+    effects = _effects(none, everyone, units)
+    if design.passed_on == Change():
+        return Truth(effects)
+    friends, met = shop.setting.friends, none.first >= 0
+    counts = (friends.since < trials.opening) & met[friends.friend]
+    units &= np.bincount(friends.person, counts, len(met)) > 0
+    return Truth(effects, _effects(none, lived(True, False), units), _effects(none, lived(False, True), units))
+
+
+def _lived(shop: Shop, experiment: int, policy: Callable[[Shop], Policy], *, own: bool, friends: bool) -> _Lived:
+    trials = shop.setting.trials
+    treated, others = trials.treated.copy(), trials.friends_treated.copy()
+    treated[:, experiment], others[:, experiment] = own, friends
+    losses = trials.designs[experiment].loss is None
+    changed = replace(trials, treated=treated, friends_treated=others, losses=losses)
+    again = Shop(replace(shop.setting, trials=changed), deepcopy(shop.state), shop.names)
+    chosen = policy(again)
+    logs: list[Log] = []
+    while again.state.day < again.setting.calendar.days:
+        logs.append(again.day(chosen))
+    rows = [row for log in logs for row in log.events]
+    kind, person, second, value = (np.concatenate([row[column] for row in rows]) for column in range(4))
+    return _Lived(kind, person, second, value, again.state.exposed[:, experiment])
+
+
+def _effects(control: _Lived, treatment: _Lived, units: Flags) -> dict[str, TrueEffect]:
+    means = [_means(lived, units) for lived in (control, treatment)]
+    return {name: TrueEffect(means[0][name], means[1][name]) for name in means[0]}
+
+
+def _means(lived: _Lived, units: Flags) -> dict[str, float]:
+    """Every metric over these people from their first exposure on; the keys are the ids in experiments/*.toml."""
+    counts = units[lived.person] & (lived.second >= lived.first[lived.person])
+    kind, person, value = lived.kind[counts], lived.person[counts], lived.value[counts].astype(np.float64)
+    of = {name: kind == KINDS.index(name) for name in KINDS}
+    n, orders, loads = float(units.sum()), float(of["purchase"].sum()), float(of["page_load"].sum())
+    revenue = _total(value, of["purchase"])
+    soon = of["purchase"] & (lived.second[counts] <= lived.first[person] + CONVERSION_DAYS * DAY)
+    return {
+        "revenue": revenue / n,
+        "conversion": len(np.unique(person[soon])) / n,
+        "orders": orders / n,
         "order_value": revenue / orders,
-        "full_price_orders": np.sum(chance.buys * chance.full_price) / units,
-        "refund_rate": refunds / orders,
-        "wishlist": np.sum(chance.wishlists) / units,
-        "visits": len(visits.person) / units,
-        "page_load": np.mean(chance.page_load),
+        "full_price_orders": float(of["full_price"].sum()) / n,
+        "refund_rate": float(of["refund"].sum()) / orders,
+        "wishlist": float(of["wishlist"].sum()) / n,
+        "visits": float(of["session"].sum()) / n,
+        "page_load": _total(value, of["page_load"]) / loads,
     }
-    return {name: float(value) for name, value in means.items()}
+
+
+def _total(value: Floats, rows: Flags) -> float:
+    return float(value[rows].sum())

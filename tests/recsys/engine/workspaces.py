@@ -23,7 +23,7 @@ from recsys.ranking.experts_training import Recipe
 from recsys.ranking.fitting import fit_ranker
 from recsys.ranking.ranker import Ranker
 from recsys.ranking.rows import Impressions, Rows
-from recsys.shop import Plan, Shop
+from recsys.world import Plan, Shop
 from recsys.surfaces.surface import known_surfaces
 from store import Workspace
 

@@ -1,0 +1,88 @@
+"""The demo: a workspace with the living shop and its experiments."""
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+from recsys.world.building import FOLDER, PLAN, Building, ShopError, keep_plan
+from recsys.world.designs import DAYS
+from recsys.world.served import Engine, Served
+from recsys.world.today import Plan
+from store import Workspace
+
+DEFINITIONS = Path(__file__).parent / "experiments"
+PEOPLE, LENGTH, SEED = 10_000, 120, 2026
+# The weeks that an engine serves, the last ones.
+SERVED = 50
+FEWEST_DAYS = 42
+DONE = "done"
+# Where shops of versions before the living one kept their plan.
+EARLIER = "demo.json"
+
+
+def build(
+    workspace_path: Path | str,
+    *,
+    people: int = PEOPLE,
+    days: int = LENGTH,
+    seed: int = SEED,
+    engine: Callable[[Workspace], Engine] | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> None:
+    """The demo shop in a workspace: facts in the lake, experiments as files and in the registry. No looks are taken.
+
+    A build that was killed is completed by the next call; a finished one is left alone.
+
+    Args:
+        days: of the whole shop; the last `DAYS` have the experiments.
+        engine: called once the first weeks have passed under the plain policy; makes what serves the last `SERVED`
+            days. Without it the plain policy serves to the end.
+        progress: is told, in words, what is being done.
+
+    Raises:
+        ShopError: if the folder is a workspace that is no demo shop, or one of another plan, or days are too few.
+    """
+    root, say = Path(workspace_path).resolve(), progress or (lambda message: None)
+    if days < FEWEST_DAYS:
+        raise ShopError(f"{days} days are too few: the experiments and what is known before them take {FEWEST_DAYS}.")
+    _refuse_other(root)
+    # Written before the workspace, so that a build killed in between is known as ours.
+    keep_plan(root, plan := Plan(people=people, days=days, seed=seed, experiments=DAYS))
+    if (root / FOLDER / DONE).is_file():
+        return
+    fresh = not (root / "holdout.toml").is_file()
+    workspace = Workspace.create(root, name="Demo shop") if fresh else Workspace.open(root)
+    building = Building(workspace, plan)
+    say(f"Simulating {people:,} people for {days} days")
+    building.until(days - SERVED if engine else days, building.shop.plain, say)
+    if engine and building.day < days:
+        served = Served(engine(workspace), building.shop.names, building.shop.setting.draws)
+        building.until(days, served, say)
+    say("Writing the experiments")
+    write_experiments(workspace, people / PEOPLE)
+    (root / FOLDER / DONE).touch()
+
+
+def write_experiments(workspace: Workspace, scale: float = 1.0) -> None:
+    """The definitions as files and in the registry, their planned units scaled to the size of the shop."""
+    workspace.experiments.mkdir(exist_ok=True)
+    for file in sorted(DEFINITIONS.glob("*.toml")):
+        definition = _scaled(file.read_text("utf-8"), scale)
+        design = tomllib.loads(definition)["experiment"]
+        (workspace.experiments / file.name).write_text(definition, "utf-8")
+        workspace.registry.save_experiment(definition, id=design["id"], name=design["name"], owner=design["owner"])
+
+
+def _refuse_other(root: Path) -> None:
+    if (root / EARLIER).is_file():
+        raise ShopError(
+            f"{root} holds a demo shop that an earlier version built. Delete the folder to have it built anew, or name "
+            "another: `holdout demo FOLDER`, `make run DEMO=FOLDER`."
+        )
+    if (root / "holdout.toml").is_file() and not (root / FOLDER / PLAN).is_file():
+        raise ShopError(f"{root} is a workspace with facts of its own; choose another folder for the demo shop.")
+
+
+def _scaled(definition: str, scale: float) -> str:
+    planned = int(tomllib.loads(definition)["experiment"]["planned_units"])
+    return definition.replace(f"planned_units = {planned}", f"planned_units = {max(round(planned * scale), 2)}")

@@ -1,0 +1,123 @@
+"""Who is in which arm of the demo shop's experiments, when they meet them, and what acts on whom from then on."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.world.calendar import DAY
+from recsys.world.designs import CROSSOVERS, DESIGNS, Change, Design
+from recsys.world.draws import Draws, Flags, Floats, Ints
+from recsys.world.friends import Friends
+from recsys.world.log import Log
+from recsys.world.people import PLATFORMS, People
+from recsys.world.state import State
+
+NOT_YET, LOST = -1, -2
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """What experiments do to each person on this day, as in `Change`; shape (people,)."""
+
+    ease: Floats
+    wishes: Floats
+    gifts: Floats
+    refunds: Floats
+    load: Floats
+
+    @classmethod
+    def nothing(cls, people: int) -> "Acting":
+        return cls(np.zeros(people), *(np.ones(people) for _ in range(4)))
+
+    def more(self, change: Change, share: Floats) -> "Acting":
+        """With this change, acting on each person wholly (1), not at all (0), or in part."""
+        parts = {f.name: getattr(self, f.name) * (1 + share * (getattr(change, f.name) - 1)) for f in fields(self)}
+        return Acting(**parts | {"ease": self.ease + share * change.ease})
+
+
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """The experiments of a shop, from day `opening` on.
+
+    Attributes:
+        treated: the arm of each person, shape (people, designs).
+        friends_treated: the same as friends of the person feel it; differs from `treated` only in replays.
+        crossed: people who are logged in the other arm when they come back, likewise.
+        losses: False in a shop in which nobody is lost.
+    """
+
+    designs: tuple[Design, ...]
+    opening: int
+    treated: Flags
+    friends_treated: Flags
+    crossed: Flags
+    losses: bool = True
+
+    def meet(
+        self, day: int, person: Ints, start: Ints, state: State, log: Log, *, draws: Draws, people: People
+    ) -> Flags:
+        """Expose and log the visits that meet an experiment; returns which people stay."""
+        stay = np.ones(len(person), bool)
+        for k, design in enumerate(self.designs):
+            meets = draws.happens(design.reach, f"meets {design.id}", day, person)
+            first, treated = state.exposed[person, k], self.treated[person, k]
+            there = people.platform[person] == list(PLATFORMS).index(design.loss.platform) if design.loss else ~stay
+            late = design.loss is not None and day >= self.opening + design.loss.day
+            lost = meets & (first == NOT_YET) & treated & there & (late and self.losses)
+            state.exposed[person[lost], k] = LOST
+            stay &= ~lost & (first != LOST)
+            seen = meets & stay
+            other = seen & (first >= 0) & self.crossed[person, k]
+            log.exposures.append((np.full(int(seen.sum()), k), person[seen], start[seen], (treated ^ other)[seen] * 1))
+            fresh = seen & (first == NOT_YET)
+            state.exposed[person[fresh], k] = start[fresh]
+        return stay
+
+    def acting(self, state: State, friends: Friends) -> Acting:
+        """What acts on everybody who has been exposed by now."""
+        result = Acting.nothing(len(self.treated))
+        for k, design in enumerate(self.designs):
+            met = state.exposed[:, k] >= 0
+            result = result.more(design.change, (met & self.treated[:, k]).astype(np.float64))
+            if design.passed_on != Change():
+                result = result.more(design.passed_on, met * self.reached(k, met, friends))
+        return result
+
+    def reached(self, experiment: int, met: Flags, friends: Friends) -> Floats:
+        """Of each person's friends of before the experiments who have met this one, the share that is treated."""
+        n = len(met)
+        counts = (friends.since < self.opening) & met[friends.friend]
+        one, arm = friends.person[counts], self.friends_treated[friends.friend[counts], experiment]
+        return np.bincount(one, arm, n) / np.maximum(np.bincount(one, minlength=n), 1)
+
+    def offer(self, day: int, weekday: int, person: Ints, start: Ints, state: State, log: Log) -> None:
+        """Make the offers of this weekday to the treated who were exposed, and withhold them from the others."""
+        for k, design in enumerate(self.designs):
+            if design.offers is None or weekday not in design.weekdays:
+                continue
+            rows = state.exposed[person, k] >= 0
+            who, programme = person[rows], state.wallets.place(design.offers)
+            depth = np.where(self.treated[who, k], design.offers.depth, 0.0)
+            state.wallets.note(programme, who, depth, day)
+            none, half = np.full(len(who), -1), np.full(len(who), 0.5)
+            ends = np.full(len(who), (day + design.offers.days) * DAY)
+            log.offer(who, np.full(len(who), programme), start[rows], depth, half, none, ends)
+
+
+def draw_trials(people: People, opening: int, draws: Draws, designs: tuple[Design, ...] = DESIGNS) -> Trials:
+    """Arms drawn blindly and for each experiment alone."""
+    n = len(people)
+    everyone = np.arange(n)
+    treated, crossed = np.zeros((n, len(designs)), bool), np.zeros((n, len(designs)), bool)
+    for k, design in enumerate(designs):
+        treated[:, k] = draws.happens(0.5, f"arm {design.id}", 0, people.circle if design.by_circle else everyone)
+        # One crossed person would count against a whole circle.
+        if not design.by_circle:
+            crossed[:, k] = draws.happens(CROSSOVERS, f"crossed {design.id}", 0, everyone)
+    return Trials(designs, opening, treated, treated, crossed)
+
+
+def no_trials(people: People, days: int) -> Trials:
+    empty: NDArray[np.bool_] = np.zeros((len(people), 0), bool)
+    return Trials((), days, empty, empty, empty)
