@@ -46,6 +46,11 @@ class Result:
         found = sorted((each[measure] for each in evaluations), key=lambda each: each.mean)
         return found[(len(found) - 1) // 2]
 
+    def sampled(self, measure: Measure) -> Estimate:
+        """The same by ranking among the split's negatives."""
+        found = sorted((Estimate.of(run.test.sampled[measure]) for run in self.runs), key=lambda each: each.mean)
+        return found[(len(found) - 1) // 2]
+
     @property
     def seconds(self) -> float:
         """The median over seeds."""

@@ -1,22 +1,28 @@
 """One head on one split: how well it finds the wanted items again."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.evaluation.metrics import MEASURES, Estimate, Measure, per_user
-from recsys.evaluation.ranking import positions
+from recsys.evaluation.metrics import MEASURES, SAMPLED, Estimate, Measure, per_user
+from recsys.evaluation.ranking import positions, sampled_positions
 from recsys.evaluation.split import Split, StageName
 from recsys.heads.head import Head
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Each user's value of each measure, shape (users with a wanted item,), users in order."""
+    """Each user's value of each measure, shape (users with a wanted item,), users in order.
+
+    Attributes:
+        values: by full ranking.
+        sampled: by ranking among a few negatives, to compare with papers that did; empty where there are none.
+    """
 
     values: Mapping[Measure, NDArray[np.float64]]
+    sampled: Mapping[Measure, NDArray[np.float64]] = field(default_factory=dict)
 
     def __getitem__(self, measure: Measure | str) -> Estimate:
         """The mean over users and its interval."""
@@ -33,4 +39,8 @@ def evaluate(head: Head, split: Split, stage: StageName = "test", measures: Sequ
     """
     asked = split.stage(stage)
     deepest = max(measure.depth for measure in measures)
-    return Evaluation(per_user(asked.wanted.user, positions(head, asked, deepest), measures))
+    values = per_user(asked.wanted.user, positions(head, asked, deepest), measures)
+    if stage != "test" or split.negatives is None:
+        return Evaluation(values)
+    among = sampled_positions(head, asked, split.negatives)
+    return Evaluation(values, per_user(asked.wanted.user, among, SAMPLED))

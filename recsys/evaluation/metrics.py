@@ -33,6 +33,9 @@ class Measure(NamedTuple):
 MEASURES = tuple(Measure(kind, depth) for depth in DEPTHS for kind in KINDS)
 
 
+SAMPLED = tuple(Measure(kind, depth) for depth in (5, 10) for kind in ("hit_rate", "ndcg"))
+
+
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """A mean over users with its normal 95 % interval."""

@@ -1,15 +1,18 @@
 """How a data set is cut: the protocols of the papers, each said in words."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.errors import DataError
 from recsys.evaluation.sources import Source
-from recsys.evaluation.split import Split
+from recsys.evaluation.split import Split, together
 from recsys.interactions import ACTIONS, Interactions
 
 PROTOCOLS = ("leave_one_out", "given_split", "ratio_split", "leave_items_out")
 HELD_OUT = 0.1
+SAMPLED_AMONG = 100
 
 
 def split(source: Source, protocol: str, seed: int = 0) -> Split:
@@ -52,7 +55,7 @@ def leave_one_out(source: Source) -> Split:
     if enough.any():
         validation[held] = (row[held] >= before[place[held]]) & (row[held] < last[place[held]])
         late[held] = row[held] > last[place[held]]
-    return Split(
+    found = Split(
         source.name,
         "leave one out: each user's last act is the test, the one before it validation",
         acts.keep(~(test | validation | late)),
@@ -62,6 +65,21 @@ def leave_one_out(source: Source) -> Split:
         ordered=source.ordered,
         sides=source.sides,
     )
+    return replace(found, negatives=_uniform(found, np.random.default_rng(0)))
+
+
+def _uniform(split: Split, rng: np.random.Generator) -> NDArray[np.int32] | None:
+    """A hundred items for each wanted act of the test, drawn of those its user never had; as SASRec's code samples."""
+    stage, items = split.stage("test"), len(split.train.items)
+    had = together(stage.seen, stage.wanted)
+    keys = np.unique(had.user.astype(np.int64) * items + had.item)
+    if np.bincount(had.user).max() > items // 2:
+        return None
+    base = stage.wanted.user.astype(np.int64)[:, None] * items
+    drawn = rng.integers(0, items, (len(stage.wanted), SAMPLED_AMONG))
+    while (again := np.isin(base + drawn, keys)).any():
+        drawn[again] = rng.integers(0, items, int(again.sum()))
+    return drawn.astype(np.int32)
 
 
 def given_split(source: Source) -> Split:
@@ -72,6 +90,8 @@ def given_split(source: Source) -> Split:
     if validation is None:
         drawn = np.random.default_rng(0).random(len(train)) < HELD_OUT
         drawn &= _is_target(train, source.target)
+        if source.judged is not None:
+            drawn &= source.judged[train.user]
         train, validation, words = train.keep(~drawn), train.keep(drawn), "a tenth of train drawn as validation"
     return Split(
         source.name,
@@ -79,6 +99,7 @@ def given_split(source: Source) -> Split:
         train,
         validation,
         source.test,
+        negatives=source.negatives,
         target=source.target,
         ordered=source.ordered,
         sides=source.sides,

@@ -13,6 +13,21 @@ from recsys.evaluation.split import Stage
 _BATCH_BYTES = 64_000_000
 
 
+def sampled_positions(head: "Scorer", stage: Stage, negatives: NDArray[np.integer]) -> NDArray[np.int32]:
+    """The place of each of `stage.wanted` among itself and its own negatives alone, shape (len(stage.wanted),).
+
+    Args:
+        negatives: items, shape (len(stage.wanted), n); equal scores count against the model.
+    """
+    wanted, found = stage.wanted, np.zeros(len(stage.wanted), np.int32)
+    for users, rows in _batches(wanted.user, len(wanted.items)):
+        scores = _scores(head, users, len(wanted.items))
+        row = np.searchsorted(users, wanted.user[rows])
+        own = scores[row, wanted.item[rows]]
+        found[rows] = 1 + np.sum(scores[row[:, None], negatives[rows]] >= own[:, None], axis=1)
+    return found
+
+
 class Scorer(Protocol):
     """Whatever scores all items for some users; a Head does."""
 

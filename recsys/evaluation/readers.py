@@ -57,7 +57,7 @@ class Rows:
 
 def read_pairs(path: Path, rows: Rows) -> Rows:
     """One `user item` a line, a user's acts in order of time."""
-    for number, fields in _lines(path):
+    for number, fields in lines(path):
         user, item = _exactly(path, number, fields, ("user", "item"))
         rows.add(user, item)
     return _filled(path, rows)
@@ -65,7 +65,7 @@ def read_pairs(path: Path, rows: Rows) -> Rows:
 
 def read_triples(path: Path, rows: Rows) -> Rows:
     """One `user item value` a line, the value a finite number; a value of 0 or less is no act."""
-    for number, fields in _lines(path):
+    for number, fields in lines(path):
         user, item, text = _exactly(path, number, fields, ("user", "item", "value"))
         if _number(path, number, "value", text) > 0:
             rows.add(user, item)
@@ -74,7 +74,7 @@ def read_triples(path: Path, rows: Rows) -> Rows:
 
 def read_lists(path: Path, rows: Rows) -> Rows:
     """One `user item item ...` a line; a user alone on its line has no acts."""
-    for number, fields in _lines(path):
+    for number, fields in lines(path):
         user, *items = fields
         if len(set(items)) != len(items):
             raise DataError(f"{path}, line {number}: user {user} has an item twice in its list.")
@@ -95,7 +95,7 @@ def read_friends(path: Path, users: Sequence[str]) -> "csr_array":
     """
     places = {user: place for place, user in enumerate(users)}
     pairs = []
-    for number, fields in _lines(path):
+    for number, fields in lines(path):
         if len(fields) == 3 and fields[2] in ("1", "1.0"):
             fields = fields[:2]
         pairs.append(_exactly(path, number, fields, ("user", "user")))
@@ -116,7 +116,7 @@ def read_attributes(path: Path, items: Sequence[str]) -> "csr_array":
     places, attributes = {item: place for place, item in enumerate(items)}, Numbering()
     known = [
         (places[fields[0]], attributes.number(name))
-        for _, fields in _lines(path)
+        for _, fields in lines(path)
         for name in fields[1:]
         if fields[0] in places
     ]
@@ -135,7 +135,7 @@ def ones(row: NDArray[np.integer], column: NDArray[np.integer], shape: tuple[int
     return matrix
 
 
-def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+def lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Line numbers from 1 and fields, split at blanks and commas; empty lines are left out."""
     try:
         with path.open(encoding="utf-8") as file:

@@ -4,7 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from recsys.errors import DataError
+from recsys.evaluation.groups import read_groups
 from recsys.evaluation.readers import FORMS, Numbering, Rows, read_attributes, read_friends
 from recsys.evaluation.shapes import read_behaviours, read_hours
 from recsys.evaluation.split import NOTHING, Sides
@@ -19,6 +23,8 @@ class Source:
         validation, test: acts that the files set apart; None where they do not.
         target: the action that is to be predicted (of ACTIONS); None for any.
         ordered: whether the order of the file is the order in time.
+        judged: whose acts validation is drawn from, shape (users,); None for all.
+        negatives: the items that each of `test` is ranked among in the paper, shape (len(test), n).
         note: what the reader took for an act, in words.
     """
 
@@ -29,6 +35,8 @@ class Source:
     target: str | None = None
     ordered: bool = False
     sides: Sides = NOTHING
+    judged: NDArray[np.bool_] | None = None
+    negatives: NDArray[np.int32] | None = None
     note: str = ""
 
     @property
@@ -66,6 +74,8 @@ def with_files(source: Source, friends: Path | None, attributes: Path | None) ->
 
 def _form_of(path: Path) -> str:
     """The name of the form that the content is in."""
+    if (path / "groupMember.txt").is_file():
+        return "groups"
     file = _main_file(path)
     if file.suffix == ".parquet":
         return "behaviours"
@@ -120,6 +130,14 @@ def _text(form: str) -> Callable[[Path], Source]:
     return read
 
 
+def _groups(path: Path) -> Source:
+    train, test, members, negatives = read_groups(path)
+    is_group = np.asarray(members.sum(axis=1)) > 0
+    note = "groups are users whose items are to be found; people's acts and members are known besides"
+    sides = Sides(members=members)
+    return Source(path.stem, train, test=test, sides=sides, judged=is_group, negatives=negatives, note=note)
+
+
 def _hours(path: Path) -> Source:
     acts, attributes = read_hours(_main_file(path))
     note = "an act is a game with hours played; a title's words are its attributes; times are not known"
@@ -133,4 +151,4 @@ def _behaviours(path: Path) -> Source:
 
 
 READ: dict[str, Callable[[Path], Source]] = {form: _text(form) for form in FORMS}
-READ |= {"hours": _hours, "behaviours": _behaviours}
+READ |= {"groups": _groups, "hours": _hours, "behaviours": _behaviours}

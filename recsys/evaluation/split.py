@@ -57,7 +57,8 @@ class Split:
         ordered: whether the times tell the order of the acts.
         drawn: whether another seed would give another split.
         candidates: which items may be recommended at validation and at the test, each of shape (items,).
-        negatives: for each wanted act of the test, the items that a sampled protocol ranks it among, shape (wanted, n).
+        negatives: the items that a sampled protocol ranks each wanted act of the test among, shape (wanted, n), acts
+            in the order of `stage("test").wanted`; None where no paper of these data samples.
     """
 
     name: str

@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 from recsys.evaluation.comparison import CHOSEN_BY, Comparison, Result
-from recsys.evaluation.metrics import DEPTHS, KINDS, MEASURES, Estimate, Measure
+from recsys.evaluation.metrics import DEPTHS, KINDS, MEASURES, SAMPLED, Estimate, Measure
 from recsys.evaluation.split import Split, StageName
 
 _TITLES = {"recall": "Recall", "hit_rate": "Hit rate", "ndcg": "NDCG"}
@@ -22,6 +22,7 @@ def as_text(comparison: Comparison, note: str = "") -> str:
             cells = (_cell(result.estimate(Measure(kind, depth))) for depth in DEPTHS)
             lines.append(f"{result.name:<{width}}" + "".join(f"{cell:<18}" for cell in cells).rstrip())
         lines.append("")
+    lines += _beside(fitted, width) if split.negatives is not None else []
     lines += _choice(comparison, width)
     return "\n".join(lines)
 
@@ -39,6 +40,16 @@ def _about(split: Split, seeds: int, note: str) -> list[str]:
         f"Mean ± half the 95 % interval over the {users:,} users with test acts; the median of {seeds} "
         f"{'draws of the split' if split.drawn else 'seeds where a head is random'}.",
     ]
+
+
+def _beside(fitted: list[Result], width: int) -> list[str]:
+    """What the papers print that rank among a few items: it flatters, and is there only to be compared with them."""
+    lines = ["Beside it, for papers that rank among 100 items alone (not comparable with the above):"]
+    lines.append(f"{'':<{width}}" + "".join(f"{measure!s:<18}" for measure in SAMPLED).rstrip())
+    for result in fitted:
+        cells = (_cell(result.sampled(measure)) for measure in SAMPLED)
+        lines.append(f"{result.name:<{width}}" + "".join(f"{cell:<18}" for cell in cells).rstrip())
+    return [*lines, ""]
 
 
 def _cell(estimate: Estimate) -> str:
@@ -85,6 +96,8 @@ def _head_json(result: Result) -> dict[str, Any]:
         return found
     stages: tuple[StageName, ...] = ("validation", "test")
     measured = {stage: {str(m): _measured(result, m, stage) for m in MEASURES} for stage in stages}
+    if result.runs[0].test.sampled:
+        found["sampled"] = {str(m): result.sampled(m).mean for m in SAMPLED}
     return found | {"cpu_seconds": [run.seconds for run in result.runs]} | measured
 
 

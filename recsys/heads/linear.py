@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from recsys.evaluation.split import Stage
 
 PARTS = ("graph_filter", "als", "ease", "item_knn", "popularity")
+MEMBERS_BY = "item_knn"
 # Where there is nothing to choose by.
 WEIGHTS = {"graph_filter": 1.0, "als": 0.5}
 TRIED = (0.0, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5)
@@ -41,11 +42,23 @@ class Friends:
         return np.asarray(self._scores[users].toarray(), np.float32)
 
 
-def friends_of(data: Interactions, context: Context) -> Friends:
-    """Friends' tastes and acts as they are in `data`; the context has friends."""
-    if context.friends is None:
-        raise HeadError("friends are not known.")
-    return Friends(context.friends, signals(data, context.target, others=0.3).tocsr())
+class Members:
+    """Scores an item for a group by the mean of its members' scores from another part; 0 for who is no group."""
+
+    def __init__(self, members: "csr_array", part: Head) -> None:
+        everybody = np.ones(members.shape[1], np.float32)
+        self._share, self._part = scaled(members, power(members.sum(axis=1), -1), everybody), part
+
+    def scores(self, users: NDArray[np.integer]) -> NDArray[np.float32]:
+        share = self._share[users]
+        asked, place = np.unique(share.indices, return_inverse=True)
+        if not len(asked):
+            return np.zeros_like(self._part.scores(users))
+        share = type(share)((share.data, place, share.indptr), shape=(len(users), len(asked)))
+        return np.asarray(share @ standard(self._part.scores(asked)), np.float32)
+
+
+Part = Head | Friends | Members
 
 
 class Linear(Head, name="linear"):
@@ -67,11 +80,11 @@ class Linear(Head, name="linear"):
         return self
 
     def refit(self, data: Interactions, context: Context, rng: np.random.Generator) -> Self:
+        used = {name for name, weight in self.weights.items() if weight}
         for name, part in self._parts.items():
-            if self.weights.get(name) and isinstance(part, Head):
+            if isinstance(part, Head) and (name in used or (name == MEMBERS_BY and "members" in used)):
                 part.refit(data, context, rng)
-        if "friends" in self._parts:
-            self._parts["friends"] = friends_of(data, context)
+        self._parts |= self._voices(self._parts, data, context)
         return self
 
     def scores(self, users: NDArray[np.integer]) -> NDArray[np.float32]:
@@ -81,18 +94,26 @@ class Linear(Head, name="linear"):
                 total += np.float32(weight) * standard(self._parts[name].scores(users))
         return total
 
-    def _fit_parts(self, data: Interactions, context: Context, rng: np.random.Generator) -> "dict[str, Head | Friends]":
+    def _fit_parts(self, data: Interactions, context: Context, rng: np.random.Generator) -> dict[str, Part]:
         """Every part that can be fitted on these data."""
-        parts: dict[str, Head | Friends] = {}
+        parts: dict[str, Part] = {}
         for name in PARTS:
             context.progress(f"linear: {name}")
             try:
                 parts[name] = head(name)().fit(data, context, rng)
             except HeadError as error:
                 context.progress(f"linear: without {name}: {error}")
+        return parts | self._voices(parts, data, context)
+
+    def _voices(self, parts: Mapping[str, Part], data: Interactions, context: Context) -> dict[str, Part]:
+        """Friends and members, as far as they are known."""
+        voices: dict[str, Part] = {}
         if context.friends is not None:
-            parts["friends"] = friends_of(data, context)
-        return parts
+            voices["friends"] = Friends(context.friends, signals(data, context.target, others=0.3).tocsr())
+        base = parts.get(MEMBERS_BY)
+        if context.members is not None and isinstance(base, Head):
+            voices["members"] = Members(context.members, base)
+        return voices
 
     def _choose(self, data: Interactions, context: Context) -> Mapping[str, float]:
         """The weights with the best validation NDCG@20, found from the best single part on."""

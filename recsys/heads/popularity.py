@@ -11,10 +11,13 @@ from recsys.interactions import Interactions
 
 
 class Popularity(Head, name="popularity", random=False):
-    """Counts the users of an item under the target action."""
+    """Counts the users of an item under the target action; where there are groups, groups alone."""
 
     def fit(self, data: Interactions, context: Context, rng: np.random.Generator) -> Self:
-        self._counts = signals(data, context.target).sum(axis=0, dtype=np.float32)
+        acts = signals(data, context.target)
+        if context.members is not None:
+            acts = acts[np.asarray(context.members.sum(axis=1)) > 0]
+        self._counts = np.asarray(acts.sum(axis=0), np.float32)
         return self
 
     def scores(self, users: NDArray[np.integer]) -> NDArray[np.float32]:

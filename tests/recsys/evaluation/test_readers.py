@@ -2,13 +2,10 @@
 
 import numpy as np
 import pytest
-import shared
+from shared import RECSYS, needs_recsys
 
 from recsys.errors import DataError
 from recsys.evaluation.sources import load, with_files
-
-RECSYS = shared.SHARED / "data" / "recsys"
-needs_recsys = pytest.mark.skipif(not RECSYS.is_dir(), reason=f"no data sets at {RECSYS}; set HOLDOUT_SHARED")
 
 
 def named(acts) -> list[tuple[str, str]]:
