@@ -5,23 +5,24 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.engine.answer import Answer, slate_id
 from recsys.engine.bundle import Bundle
 from recsys.engine.online import opened_store
 from recsys.engine.scoring import Scored, Scoring, view_of
-from recsys.engine.sources import NAMES, Asked, Found, places_of
+from recsys.engine.sources import Asked, Found, places_of
 from recsys.engine.state import State
+from recsys.engine.words import told
 from recsys.errors import RequestError
 from recsys.features.online import Acts, OnlineStore
-from recsys.slate import OUTCOMES, Place, Request, Slate
-from recsys.slates.composer import Candidates, Composed, compose, relaxed_rules
-from recsys.surfaces.surface import Surface, View, Why, surface
+from recsys.slate import Request, Slate
+from recsys.slates.composer import Candidates, Composed, compose
+from recsys.surfaces.surface import Surface, View, surface
 
 if TYPE_CHECKING:
     from store import Workspace
@@ -86,11 +87,12 @@ class Engine:
         Each is the slate that it would get alone; with a trained engine up to the rounding of float32 products, which
         depends on the size of a batch: propensities then agree to about 1e-5.
         """
-        groups: dict[tuple[str, int], list[int]] = defaultdict(list)
+        groups: dict[tuple[str, int, int], list[int]] = defaultdict(list)
         for at, request in enumerate(requests):
-            groups[self._checked(request)].append(at)
+            name, size = self._checked(request)
+            groups[name, size, self.state.objectives.at(request.time).number].append(at)
         slates: dict[int, Slate] = {}
-        for (name, size), places in groups.items():
+        for (name, size, _), places in groups.items():
             for start in range(0, len(places), BATCH):
                 part = places[start : start + BATCH]
                 made = self._answer(surface(name), size, [requests[at] for at in part])
@@ -106,6 +108,12 @@ class Engine:
         if self.store is not None:
             self.store.observe(Acts.of_events(events, self.state.catalogue, self.state.place))
 
+    def explain(self, slate: Slate) -> tuple[str, ...]:
+        """The slate in words: one sentence on it, one on each place, one on each rule that gave way."""
+        state = self.state
+        items = {place.item_id for place in slate.places} | set(slate.request.items)
+        return told(slate, {item: state.catalogue.title[state.place[item]] for item in items if item in state.place})
+
     def _checked(self, request: Request) -> tuple[str, int]:
         if request.time.tzinfo is None:
             raise RequestError(f"time == {request.time}, which has no time zone. Give an aware time, such as UTC.")
@@ -116,18 +124,19 @@ class Engine:
         return request.surface, surface(request.surface).size(request.size)
 
     def _answer(self, place: Surface, size: int, requests: Sequence[Request]) -> list[Slate]:
+        state, policy = self.state, self._policy(requests[0].time)
         requests = [one if one.seed is not None else replace(one, seed=secrets.randbits(53)) for one in requests]
-        if not len(self.state.catalogue):
-            return [self._slate(request, (), ()) for request in requests]
-        people = [self.state.people.number(request.user_id) for request in requests]
+        if not len(state.catalogue):
+            return [Slate(slate_id(request), request, policy, self.model, ()) for request in requests]
+        people = [state.people.number(request.user_id) for request in requests]
         asked = self._asked(place, requests, people)
         found, view = self._candidates(place, asked, people)
         users = [request.user_id for request in requests]
-        # One objective a batch: its versions change at most a few times a year, requests of a batch come together.
-        objective = self.state.objectives.at(requests[0].time)
+        objective = state.objectives.at(requests[0].time)
         scored = self.scoring.score(place, users, asked, found, view, objective)
         composed = self._composed(place, size, found, view, scored, [_seed(request) for request in requests])
-        return self._slates(place, requests, found, view, scored, composed)
+        answer = Answer(place, requests, asked, found, view, scored, composed)
+        return answer.slates(state.catalogue, self.scoring.ranker, policy=policy, model=self.model)
 
     def _asked(self, place: Surface, requests: Sequence[Request], people: Sequence[int]) -> Asked:
         state = self.state
@@ -166,65 +175,9 @@ class Engine:
         )
         return compose(candidates, place.rules, place.exploration, size=size, seeds=np.array(seeds, np.uint64))
 
-    def _slates(
-        self,
-        place: Surface,
-        requests: Sequence[Request],
-        found: Found,
-        view: View,
-        scored: Scored,
-        composed: Composed,
-    ) -> list[Slate]:
-        chances = self._chances_shown(scored, composed)
-        slates = []
-        for row, request in enumerate(requests):
-            places = []
-            for rank, column in enumerate(composed.chosen[row].tolist()):
-                if column < 0:
-                    break
-                item = int(found.item[row, column])
-                places.append(
-                    Place(
-                        item_id=self.state.catalogue.ids[item],
-                        position=rank + 1,
-                        propensity=float(composed.propensity[row, rank]),
-                        score=float(composed.score[row, rank]),
-                        candidates=int(composed.candidates[row, rank]),
-                        chances={} if chances is None else _named(chances[row][rank]),
-                        reason=place.reason(self._why(found, view, scored, row, column)),
-                    )
-                )
-            slates.append(self._slate(request, tuple(places), relaxed_rules(composed.relaxed[row])))
-        return slates
-
-    def _slate(self, request: Request, places: tuple[Place, ...], relaxed: tuple[str, ...]) -> Slate:
-        return Slate(_slate_id(request), request, self._policy(request.time), self.model, places, relaxed)
-
     def _policy(self, time: datetime) -> str:
         kind = "charts" if self.scoring.ranker is None else "ranked"
         return f"{POLICY}-{kind}-objective-{self.state.objectives.at(time).number}"
-
-    def _chances_shown(self, scored: Scored, composed: Composed) -> list[list[list[float]]] | None:
-        """Chances of what is shown at the place where it stands: by request, place and outcome."""
-        if scored.rows is None or self.scoring.ranker is None:
-            return None
-        row, rank = np.nonzero(composed.chosen >= 0)
-        chances = np.zeros((*composed.chosen.shape, len(OUTCOMES)))
-        chosen = scored.there[row, composed.chosen[row, rank]]
-        chances[row, rank] = scored.at(self.scoring.ranker, chosen, rank + 1)
-        shown: list[list[list[float]]] = chances.tolist()
-        return shown
-
-    def _why(self, found: Found, view: View, scored: Scored, row: int, column: int) -> Why:
-        partner = int(found.partner[row, column])
-        return Why(
-            source=NAMES[found.source[row, column]],
-            partner=self.state.catalogue.title[partner] if partner >= 0 else "",
-            price=int(view.price[row, column]),
-            list_price=int(view.list_price[row, column]),
-            days_out=float(view.days_out[row, column]),
-            friends=int(scored.friends[row, column]),
-        )
 
 
 def _bundle(workspace: "Workspace", version: str | None) -> Bundle:
@@ -232,18 +185,8 @@ def _bundle(workspace: "Workspace", version: str | None) -> Bundle:
     return Bundle() if record is None else Bundle.load(workspace.path / record.artifact, record.version)
 
 
-def _named(chances: Sequence[float]) -> dict[str, float]:
-    return dict(zip(OUTCOMES, chances, strict=True))
-
-
 def _seed(request: Request) -> int:
     return request.seed or 0
-
-
-def _slate_id(request: Request) -> str:
-    """Names the answer: the same request with the same seed has the same."""
-    asked = (request.user_id, request.surface, request.time.isoformat(), *request.items, request.size, request.seed)
-    return blake2b("\x1f".join(map(str, asked)).encode(), digest_size=12).hexdigest()
 
 
 def _left_padded(

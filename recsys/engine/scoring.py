@@ -24,7 +24,8 @@ FRIENDS = NAMES.index("pair_friends_own")
 ACTS_WITH_PUBLISHER = NAMES.index("pair_publisher_acts")
 # Days after which an item is half as new as on its first.
 NEWNESS = 14.0
-# Without a ranker: how much a source counts beside the charts, which lie in [0, 1].
+# Without a ranker: how much newness and a source count beside the charts, which lie in [0, 1].
+NEW = 0.1
 PLAIN = {"asked": 0.6, "together": 0.8, "taste": 0.5, "alike": 0.5, "friends": 0.3, "new": 0.3, "popular": 0.0}
 
 
@@ -79,6 +80,12 @@ def view_of(state: State, asked: Asked, found: Found, owned: NDArray[np.int64], 
 UNKNOWN_AGE_SEES = 12
 
 
+def newness(days_out: Floats) -> Floats:
+    """1 on the day of the release, half of it every NEWNESS days, 0 where the release is not known."""
+    new: Floats = np.exp2(-np.maximum(days_out, 0) / NEWNESS)
+    return new
+
+
 @dataclass(frozen=True, slots=True)
 class Scoring:
     """Turns candidates into values."""
@@ -96,7 +103,7 @@ class Scoring:
     ) -> Scored:
         """What showing each candidate is worth, all as if at the first place."""
         if self.ranker is None or self.store is None:
-            return self._plain(asked, found)
+            return self._plain(asked, found, view)
         row, column = np.nonzero(found.item >= 0)
         item = found.item[row, column]
         features = np.empty((len(row), len(RANKED_BY)), np.float32)
@@ -118,9 +125,8 @@ class Scoring:
         self, item: NDArray[np.int64], price: NDArray[np.int64], days: Floats, features: NDArray[np.float32]
     ) -> Worth:
         stranger = features[:, ACTS_WITH_PUBLISHER] == 0
-        newness = np.exp2(-np.clip(days, 0, None) / NEWNESS)
         gain = np.maximum(price, 0) * self.state.margin[item]
-        return Worth(gain, 0.5 * newness + 0.5 * stranger, self.state.deficit[item])
+        return Worth(gain, 0.5 * newness(days) + 0.5 * stranger, self.state.deficit[item])
 
     def _taste(self, asked: Asked, row: NDArray[np.intp], item: NDArray[np.int64]) -> NDArray[np.float32]:
         if asked.vectors is None or self.state.vectors is None:
@@ -128,11 +134,11 @@ class Scoring:
         taste: NDArray[np.float32] = np.einsum("nd,nd->n", asked.vectors[row], self.state.vectors[item])
         return taste
 
-    def _plain(self, asked: Asked, found: Found) -> Scored:
-        """Charts, and the source that found it; taste where there is an encoder."""
+    def _plain(self, asked: Asked, found: Found, view: View) -> Scored:
+        """Charts, the source that found it, and how new it is; taste where there is an encoder."""
         item = np.maximum(found.item, 0)
         by_source = np.array([PLAIN[name] for name in SOURCES])
-        value = self.state.sources.charts.score[item] + by_source[found.source]
+        value = self.state.sources.charts.score[item] + by_source[found.source] + NEW * newness(view.days_out)
         if asked.vectors is not None and self.state.vectors is not None:
             value = value + np.einsum("rd,rcd->rc", asked.vectors, self.state.vectors[item])
         none = np.zeros(found.item.shape, np.int64)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 DAY = 86_400_000_000
 # For how long past exposure counts against a publisher.
 EXPOSURE_DAYS = 28
+# Up to so many acts an engine that was not trained counts by itself what goes with what.
+COUNTED = 1_000_000
 # What the shop keeps of a price where the facts do not say.
 MARGIN = 0.3
 
@@ -59,13 +61,19 @@ class State:
 
     @classmethod
     def read(cls, workspace: "Workspace", bundle: Bundle, now: int) -> "State":
-        """From the facts of the lake and what was trained; `now` in microseconds since 1970."""
+        """From the facts of the lake and what was trained.
+
+        Args:
+            now: microseconds since 1970, for a shop where nothing happened yet; else it is the last act's time, so
+                that a shop of the past, or one whose facts come late, is as it was then.
+        """
         catalogue, people = Catalogue.read(workspace), People.read(workspace)
+        now = int(people.acts.time.max()) if len(people.acts) else now
         if not len(catalogue):
             people = replace(people, acts=people.acts.keep(np.zeros(len(people.acts), bool)))
         encoder, to_encoder = _in_catalogue_order(_with_all_items(bundle.encoder, catalogue, now), catalogue)
         vectors = None if encoder is None else encoder.item_vectors()
-        neighbours = (bundle.neighbours or Neighbours.empty(catalogue.ids)).renumbered(catalogue.ids)
+        neighbours = (bundle.neighbours or _neighbours(people, catalogue)).renumbered(catalogue.ids)
         newest = newest_first(catalogue.released, catalogue.delisted, now)
         sources = Sources(
             charts=Charts.of(people, catalogue.released),
@@ -106,6 +114,11 @@ def contents_of(catalogue: Catalogue, items: NDArray[np.integer], now: int) -> l
         )
         for k in items.tolist()
     ]
+
+
+def _neighbours(people: People, catalogue: Catalogue) -> Neighbours:
+    """Where none were trained, from the acts themselves if they are few enough to be counted in a second."""
+    return Neighbours.of(people.acts) if 0 < len(people.acts) <= COUNTED else Neighbours.empty(catalogue.ids)
 
 
 def _with_all_items(encoder: Encoder | None, catalogue: Catalogue, now: int) -> Encoder | None:

@@ -23,8 +23,8 @@ from recsys.ranking.experts_training import Recipe
 from recsys.ranking.fitting import fit_ranker
 from recsys.ranking.ranker import Ranker
 from recsys.ranking.rows import Impressions, Rows
-from recsys.world import Plan, Shop
 from recsys.surfaces.surface import known_surfaces
+from recsys.world import Plan, Shop
 from store import Workspace
 
 VERSION = "trained"

@@ -1,0 +1,64 @@
+"""What people read of a person is what the engine knows and would answer."""
+
+import numpy as np
+import pytest
+
+from recsys.engine import portrait
+from recsys.engine.engine import Engine
+from recsys.errors import RequestError
+from recsys.slate import Request
+from tests.recsys.engine.workspaces import a_shop, a_trained_shop
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return Engine.open(a_trained_shop())
+
+
+def test_slates_are_the_beginnings_of_those_that_the_engine_answers(engine):
+    person = portrait.some_people(engine, 3)[2]
+    at = portrait.last_moment(engine)
+    for shown in portrait.on_every_surface(engine, person, at, 5, 4):
+        whole = engine.recommend(Request(person, shown.surface, at, shown.slate.request.items, seed=5))
+        assert [place.item_id for place in shown.slate.places] == [place.item_id for place in whole.places[:4]]
+
+
+def test_surfaces_are_asked_about_what_the_person_did_last_and_has_not_bought_since(engine):
+    acts = engine.state.people.acts
+    for person in portrait.some_people(engine, 20):
+        past = portrait.history(engine, person)
+        bought = {act.item_id for act in past if act.action in ("purchase", "gift")}
+        for shown in portrait.on_every_surface(engine, person, portrait.last_moment(engine), 1, 2):
+            asked = set(shown.slate.request.items)
+            kinds = {act.item_id for act in past if act.action in portrait.ABOUT.get(shown.surface, ())}
+            assert asked <= kinds and len(asked) == len(shown.about)
+            assert shown.surface == "post_purchase" or not asked & bought or _acted_again(past, asked & bought)
+    assert len(acts) > 0
+
+
+def _acted_again(past, items):
+    """Whether each of the items was acted on after it was last bought."""
+    latest = {}
+    for act in past:
+        latest.setdefault(act.item_id, act.action)
+    return all(latest[item] not in ("purchase", "gift") for item in items)
+
+
+def test_the_nearest_items_are_those_of_a_plain_search(engine):
+    vectors, ids = engine.state.vectors, engine.state.catalogue.ids
+    for item in ids[:5]:
+        found = portrait.near_item(engine, item, 4)
+        cosine = {other: float(np.dot(vectors[k], vectors[ids.index(item)])) for k, other in enumerate(ids)}
+        best = sorted((-value, other) for other, value in cosine.items() if other != item)[:4]
+        assert [each.cosine for each in found] == pytest.approx([-value for value, _ in best], abs=1e-6)
+        assert item not in {each.item_id for each in found}
+
+
+def test_without_an_encoder_nothing_is_near_and_an_unknown_item_is_named():
+    plain = Engine.open(a_shop())
+    person = portrait.some_people(plain, 1)[0]
+    assert portrait.near_item(plain, plain.state.catalogue.ids[0]) == ()
+    assert portrait.near_person(plain, person, portrait.last_moment(plain)) == ()
+    with pytest.raises(RequestError, match="'nothing' is not in the catalogue"):
+        portrait.near_item(plain, "nothing")
+    assert portrait.history(plain, "nobody") == ()
