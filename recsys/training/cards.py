@@ -9,7 +9,9 @@ from store.registry import ModelRecord
 
 QUANTILE = 1.959964
 ERROR = "_error"
-Reading = Literal["better", "worse", "unclear", "other_days"]
+Reading = Literal["better", "worse", "unclear", "other_days", "not_in_both"]
+COLD = "Recall@10 of items that nobody had touched"
+ORDER, CALIBRATION = "Order of chances (AUC)", "Calibration error of chances"
 TITLES = {
     "click": "Click",
     "wishlist": "Wishlist add",
@@ -30,7 +32,7 @@ class Figure:
         error: its standard error, at most; None where none is known.
         beside: what to hold it against, in words.
         against: the number to hold it against, such as popularity's or that of chance alone; None without one.
-        higher: whether more is better; None for a number that is only told.
+        higher: whether more is better.
     """
 
     group: str
@@ -39,7 +41,7 @@ class Figure:
     error: float | None = None
     beside: str = ""
     against: float | None = None
-    higher: bool | None = True
+    higher: bool = True
 
     @property
     def lower(self) -> float | None:
@@ -65,11 +67,9 @@ class Pair:
 def figures(record: ModelRecord) -> tuple[Figure, ...]:
     """What the card measured: how the version finds what people come to, and how its chances are calibrated."""
     metrics, people = record.metrics, _number(record.card.get("people_judged"))
-    return (
-        *_found(metrics, people),
-        *_cold(metrics.get("items_without_acts")),
-        *_heads((metrics.get("ranker") or {}).get("heads")),
-    )
+    heads = (metrics.get("ranker") or {}).get("heads") or {}
+    cold = _cold(metrics.get("items_without_acts"))
+    return (*_found(metrics, people), *cold, *_order(heads), *_calibration(heads))
 
 
 def compare(one: ModelRecord, other: ModelRecord) -> tuple[Pair, ...]:
@@ -94,8 +94,8 @@ def same_days(one: ModelRecord, other: ModelRecord) -> bool:
 
 
 def _reading(one: Figure | None, other: Figure | None, same: bool) -> Reading:
-    if one is None or other is None or one.value is None or other.value is None or other.higher is None:
-        return "unclear"
+    if one is None or other is None or one.value is None or other.value is None:
+        return "not_in_both"
     if not same:
         return "other_days"
     if one.error is None or other.error is None:
@@ -124,24 +124,27 @@ def _cold(metrics: Mapping[str, Any] | None) -> Iterator[Figure]:
     if not metrics:
         return
     found, chance = _number(metrics.get("recall@10")), _number(metrics.get("at_random"))
-    beside = "" if chance is None else f"at random {chance:.3f}"
-    name = f"Recall@10 of {metrics.get('items', 0)} items that nobody had touched"
-    yield Figure("Items that people came to", name, found, None, beside, chance)
+    many = int(metrics.get("items", 0))
+    beside = f"{many} items" if chance is None else f"{many} items; at random {chance:.3f}"
+    yield Figure("Items that people came to", COLD, found, None, beside, chance)
 
 
-def _heads(heads: Mapping[str, Any] | None) -> Iterator[Figure]:
-    for outcome, told in (heads or {}).items():
+def _order(heads: Mapping[str, Any]) -> Iterator[Figure]:
+    for outcome, told in heads.items():
         name = TITLES.get(outcome, outcome)
         if not told:
-            yield Figure("Order of chances (AUC)", name, None, beside="too few happened to judge it")
+            yield Figure(ORDER, name, None, beside="too few happened to judge it")
             continue
-        rows, happened = float(told["rows"]), float(told["happened"])
-        auc = _number(told.get("auc"))
-        beside = f"{happened:,.0f} of {rows:,.0f} shown"
-        yield Figure("Order of chances (AUC)", name, auc, _number(told.get("auc_error")), beside, 0.5)
-        error, floor = _number(told.get("calibration_error")), _number(told.get("calibration_floor"))
-        beside = "" if floor is None else f"chance alone makes {floor:.4f}"
-        yield Figure("Calibration error of chances", name, error, None, beside, floor, higher=False)
+        beside = f"{told['happened']:,.0f} of {told['rows']:,.0f} shown"
+        yield Figure(ORDER, name, _number(told.get("auc")), _number(told.get("auc_error")), beside, 0.5)
+
+
+def _calibration(heads: Mapping[str, Any]) -> Iterator[Figure]:
+    for outcome, told in heads.items():
+        if told:
+            error, floor = _number(told.get("calibration_error")), _number(told.get("calibration_floor"))
+            beside = "" if floor is None else f"chance alone makes {floor:.4f}"
+            yield Figure(CALIBRATION, TITLES.get(outcome, outcome), error, None, beside, floor, higher=False)
 
 
 def _share_error(value: float | None, people: float | None) -> float | None:

@@ -38,6 +38,11 @@ BOUND = (
     "what_if",
     "reward",
     "period",
+    "version",
+    "beside",
+    "person",
+    "draw",
+    "item",
 )
 
 every_page = pytest.mark.parametrize("page", page_files(), ids=lambda page: page.file.stem)

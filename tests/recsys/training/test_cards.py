@@ -52,7 +52,7 @@ def test_two_versions_judged_on_the_same_days_are_read_by_their_errors(recall, r
 def test_versions_judged_on_other_days_are_not_compared():
     one, other = a_version(), a_version("2", recall=0.9, cut=6)
     assert not same_days(one, other)
-    assert {pair.reading for pair in compare(one, other)} <= {"other_days", "unclear"}
+    assert {pair.reading for pair in compare(one, other)} <= {"other_days", "not_in_both"}
 
 
 def test_a_version_of_which_nothing_is_known_has_no_figures():

@@ -1,0 +1,58 @@
+"""Models: which version serves, and is the new one better?"""
+
+import streamlit as st
+
+from dashboard import asked, source
+from dashboard.parts import model as parts
+from dashboard.parts.element import show
+from recsys.training.cards import compare, same_days
+from store import StoreError
+from store.registry import ModelRecord
+
+TITLE = "Models"
+ICON = ""
+GROUP = "Engine"
+ORDER = 55
+NONE = "No other version"
+
+
+def page() -> None:
+    """Draws the card of the version that serves, or of the one in the address, and all versions."""
+    st.title("Models", anchor=False)
+    try:
+        records = source.workspace().registry.models()
+    except StoreError as error:
+        st.error(f"The workspace cannot be read. {error}")
+        return
+    if not records:
+        st.write(parts.NO_MODEL)
+        st.code(f"holdout train --workspace {source.workspace().path}", language=None)
+        return
+    by_version = {each.version: each for each in records}
+    serving = next((each for each in records if each.serving), records[0])
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        order = [serving.version, *(version for version in by_version if version != serving.version)]
+        shown = by_version[asked.choice("Version", order, "version")]
+        others = [each.version for each in records if each is not shown and each.name == shown.name]
+        beside = asked.choice("Compare with", [NONE, *others], "beside")
+    back = next((each for each in records if not each.serving), None) if shown.serving else shown
+    show(parts.card(shown, roll_back=back), key="card")
+    _figures(shown, by_version.get(beside))
+    st.header("All versions", anchor="versions")
+    show(parts.versions(records, shown.version), key="versions", version=asked.choose("version"))
+    st.header("What served", anchor="served")
+    show(parts.served(source.workspace().registry.audit(f"model {shown.name}")), key="served")
+
+
+def _figures(shown: ModelRecord, beside: ModelRecord | None) -> None:
+    if beside is None:
+        st.header("Measured on later days", anchor="measured")
+        show(parts.measured(shown), key="measured")
+        return
+    st.header(f"{shown.version} beside {beside.version}", anchor=False)
+    if not same_days(beside, shown):
+        st.info("They were judged on other days or other facts, so no figure is read as better or worse.")
+    show(parts.comparison(compare(beside, shown), beside.version, shown.version), key="compared")
+
+
+page()

@@ -1,0 +1,79 @@
+"""The Models page tells which version serves, and reads two side by side only where that is fair."""
+
+import re
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import dashboard
+from dashboard.parts import model as parts
+from recsys.training.cards import compare
+from store import Workspace
+from tests.recsys.training.test_cards import a_version
+
+APP = Path(dashboard.__file__).with_name("app.py")
+
+
+def words_of(html):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+
+
+@pytest.fixture
+def shop(tmp_path):
+    workspace = Workspace.create(tmp_path / "shop")
+    for version, recall in (("one", 0.2), ("two", 0.4)):
+        made = a_version(version, recall=recall)
+        workspace.registry.save_model(
+            "engine", version, artifact="f", metrics=made.metrics, card=made.card, lake_versions={}, code_version="c"
+        )
+    workspace.registry.use_model("engine", "two", by="Ann", reason="It finds <b>more</b>")
+    return workspace
+
+
+def opened(workspace, monkeypatch, **query):
+    monkeypatch.setenv("HOLDOUT_WORKSPACE", str(workspace.path))
+    test = AppTest.from_file(str(APP), default_timeout=60).run()
+    test.switch_page("pages/models.py")
+    for key, value in query.items():
+        test.query_params[key] = value
+    return test.run()
+
+
+def test_the_version_that_serves_comes_first(shop, monkeypatch):
+    test = opened(shop, monkeypatch)
+    assert not test.exception
+    assert test.selectbox[0].value == "two" and test.selectbox[0].options == ["two", "one"]
+    assert [each.value for each in test.header] == ["Measured on later days", "All versions", "What served"]
+
+
+def test_two_versions_stand_side_by_side(shop, monkeypatch):
+    test = opened(shop, monkeypatch, version="two", beside="one")
+    assert test.header[0].value == "two beside one" and not test.info
+
+
+def test_a_workspace_without_models_says_how_to_train_one(tmp_path, monkeypatch):
+    test = opened(Workspace.create(tmp_path / "empty"), monkeypatch)
+    assert "Nothing was trained yet" in test.markdown[0].value and "holdout train" in test.code[0].value
+
+
+def test_the_card_says_how_many_times_popularity_and_how_to_go_back(shop):
+    records = {each.version: each for each in shop.registry.models()}
+    bare = a_version("three")
+    bare.metrics["encoder"]["recall@50"], bare.metrics["popularity"]["recall@50"] = 0.5, 0.25
+    said = words_of(parts.card(bare, roll_back=records["one"]))
+    assert "50.0% were among the 50" in said and "2.0 times as many as" in said
+    assert "holdout models use one" in said
+
+
+def test_the_reading_follows_the_intervals():
+    pairs = compare(a_version("1", recall=0.2), a_version("2", recall=0.4))
+    assert "better" in words_of(parts.comparison(pairs, "1", "2"))
+    other = compare(a_version("1", recall=0.2), a_version("2", recall=0.4, cut=99))
+    said = words_of(parts.comparison(other, "1", "2")).split("Ranges are")[0]
+    assert "other days" in said and "better" not in said
+
+
+def test_reasons_that_people_gave_cannot_become_markup(shop):
+    said = parts.served(shop.registry.audit("model engine"))
+    assert "&lt;b&gt;more" in said and "<b>more" not in said and "Ann" in said
