@@ -35,7 +35,7 @@ def run(workspace: Workspace, opening: Callable[[Workspace], Recommender], *, ho
     from recsys.serving.app import Application
     from recsys.serving.running import Running
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
     # A drain on another thread gives way to a request after half a millisecond, not five.
     sys.setswitchinterval(0.0005)
     uvicorn.run(

@@ -58,9 +58,7 @@ class Running:
         except BaseException:
             journal.close()
             raise
-        # What is loaded now stays: the collector need not walk it again during a request.
-        gc.collect()
-        gc.freeze()
+        _settle()
         self._service, self._drainer = service, drainer
         drainer.start()
 
@@ -147,6 +145,15 @@ class Running:
             content = segment.read_bytes()
             if self.workspace.lake.landed("events", source_of(content)) is None:
                 service.engine.observe(observed(whole(content)[0]))
+
+
+def _settle() -> None:
+    """What is loaded stays, so the collector need not walk it during requests; the room that loading took is free."""
+    import pyarrow
+
+    gc.collect()
+    gc.freeze()
+    pyarrow.default_memory_pool().release_unused()
 
 
 def _lag(journal: Journal) -> float:

@@ -78,7 +78,7 @@ def main(data: Path, repeat: int, peers: bool) -> None:
     (RESULTS / "serving_latency.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
-def served(workspace: Path, repeat: int) -> dict[str, Any]:
+def served(workspace: Path, repeat: int, rate: float = RATE) -> dict[str, Any]:
     """What is seen from outside."""
     begun = time.monotonic()
     server = HoldoutServe(workspace)
@@ -86,13 +86,13 @@ def served(workspace: Path, repeat: int) -> dict[str, Any]:
         server.wait(900)
         started = time.monotonic() - begun
         rng = np.random.default_rng(3)
-        warm = _load.run(server.port, list(_requests(rng, WARM)), RATE / 2, rng)
-        rounds = [_round(server, rng) for _ in range(repeat)]
+        warm = _load.run(server.port, list(_requests(rng, WARM)), rate / 2, rng)
+        rounds = [_round(server, rng, rate) for _ in range(repeat)]
         memory = server.memory()
         freshness = _freshness(server)
     finally:
         server.stop()
-    assert set(warm.statuses) == {200, 202}, warm.statuses
+    assert set(warm.statuses) <= {200, 202, 503}, warm.statuses
     best = min(rounds, key=lambda each: each["p99 ms"])
     return {"start, s": started, "rounds": rounds, "best": best, "memory": memory, "fresh ms": freshness}
 
@@ -109,18 +109,19 @@ def _requests(rng: np.random.Generator, count: int) -> Iterator[bytes]:
             yield _load.request("/v1/recommend", json.dumps(asked).encode())
 
 
-def _round(server: HoldoutServe, rng: np.random.Generator) -> dict[str, Any]:
-    requests = list(_requests(rng, int(RATE * SECONDS)))
+def _round(server: HoldoutServe, rng: np.random.Generator, rate: float) -> dict[str, Any]:
+    requests = list(_requests(rng, int(rate * SECONDS)))
     cpu, begun = server.cpu(), time.monotonic()
-    load = _load.run(server.port, requests, RATE, rng)
+    load = _load.run(server.port, requests, rate, rng)
     spent, seconds = server.cpu() - cpu, time.monotonic() - begun
-    assert set(load.statuses) == {200, 202}, load.statuses
+    assert set(load.statuses) <= {200, 202, 503}, load.statuses
     shown = [load.percentile(share) for share in (50, 90, 99, 99.9)]
     names = ("p50 ms", "p90 ms", "p99 ms", "p99.9 ms")
     return {
         **dict(zip(names, shown, strict=True)),
         "CPU ms a request": spent * 1000 / len(requests),
         "requests a second": len(requests) / seconds,
+        "sent away": load.statuses.get(503, 0),
         "sender late p99 ms": float(np.percentile(load.late, 99)) * 1000,
         "stages": {name: statistics.median(each) for name, each in load.stages.items()},
         "bytes": load.length / len(requests),
