@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.retrieval.scan import Exact, Lists, Scan
+from recsys.retrieval.scan import Exact, Lists, Scan, nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +136,12 @@ class State:
         scores = np.full((len(queries), k), -np.inf, np.float32)
         rows = self._bulk_rows(queries, k, allowed)
         new, new_ids = self._fresh(allowed)
+        # Of many new items only the nearest are put in order.
+        near = nearest(new, queries, k) if len(new) > 4 * k else np.tile(np.arange(len(new)), (len(queries), 1))
         for q, query in enumerate(queries):
             found = rows[q][rows[q] >= 0]
-            values = np.concatenate([self.bulk.vectors[found] @ query, new @ query])
-            which = np.concatenate([self.bulk.ids[found], new_ids])
+            values = np.concatenate([self.bulk.vectors[found] @ query, new[near[q]] @ query])
+            which = np.concatenate([self.bulk.ids[found], new_ids[near[q]]])
             if len(values) > 4 * k:
                 top = np.flatnonzero(values >= np.partition(values, -k)[-k])
                 values, which = values[top], which[top]

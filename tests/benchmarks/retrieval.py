@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,25 +19,32 @@ HEAD = "| index | setting | recall@100 | CPU ms a query, mean | p50 | p99 | buil
 
 
 def main(data: Path, repeat: int, peers: bool) -> None:
-    """Writes results/retrieval.md; the files of vectors stay in `data`."""
-    parts = list(_parts(data, peers))
-    text = "# Retrieval: the nearest 100, one query at a time, one thread\n\n"
-    text += "".join(f"{line}\n" for line in (__doc__ or "").splitlines()) + "\n"
+    """Writes results/retrieval.md; the files of vectors stay in `data`, others' rows are kept where they are not run."""
+    kept = RESULTS / "retrieval.json"
+    rows: dict[str, dict[str, list[dict[str, Any]]]] = json.loads(kept.read_text("utf-8")) if kept.exists() else {}
+    for count, kind in SETS:
+        vectors(data, count, kind)
+        for name in _names(peers):
+            rows.setdefault(f"{count:,} vectors, {kind} clusters", {})[name] = _measured(data, count, kind, name)
+            kept.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
+    (RESULTS / "retrieval.md").write_text(_text(rows), "utf-8")
+
+
+def _text(rows: dict[str, dict[str, list[dict[str, Any]]]]) -> str:
+    said = ", ".join(f"{name} {number}" for name, number in machine().items())
+    text = f"# Retrieval: the nearest 100, one query at a time, one thread\n\n{__doc__}\n"
     text += (
         "Vectors of 64 numbers in 2,000 clusters of unlike sizes, their variances decaying over the dimensions; "
         "`overlapping` clusters are\nas wide as their centres lie apart, `separate` ones 0.6 of that. 500 queries drawn "
-        "alike. Memory is the process's own; mapped\nare pages of files that the system may take back. "
-        f"{', '.join(f'{name} {said}' for name, said in machine().items())}, faiss {version('faiss-cpu')}.\n"
+        "alike. Memory is the process's own; mapped are\npages of files that the system may take back. CPU times on a "
+        f"shared machine: {said}, faiss {version('faiss-cpu')}.\n"
     )
-    (RESULTS / "retrieval.md").write_text(text + "".join(parts), "utf-8")
-
-
-def _parts(data: Path, peers: bool) -> Iterator[str]:
-    for count, kind in SETS:
-        vectors(data, count, kind)
-        rows = [row for name in _names(peers) for row in _measured(data, count, kind, name)]
-        lines = [HEAD, "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |", *map(_line, rows)]
-        yield f"\n## {count:,} vectors, {kind} clusters\n\n" + "\n".join(lines) + "\n"
+    for title, found in rows.items():
+        known = [name for name in _names(peers=True) if name in found]
+        lines = [HEAD, "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
+        lines += [_line(row) for name in known for row in found[name]]
+        text += f"\n## {title}\n\n" + "\n".join(lines) + "\n"
+    return text
 
 
 def _names(peers: bool) -> list[str]:
