@@ -60,9 +60,9 @@ def normal(args: dict) -> OneSidedNormal | TwoSidedNormal:
 
 def test_normal_mixtures_of_one_side_and_of_two(golden):
     for args, value in boundaries(golden, "normal_mixture_bound", 108):
-        assert bound(normal(args), args["v"], args["alpha"]) == pytest.approx(value, rel=EXACT)
+        assert bound(normal(args), args["v"], args["alpha"]) == pytest.approx(value, rel=EXACT, abs=0)
     for args, value in boundaries(golden, "normal_log_mixture", 24):
-        assert normal(args).log_e(args["s"], args["v"]) == pytest.approx(value, rel=EXACT)
+        assert normal(args).log_e(args["s"], args["v"]) == pytest.approx(value, rel=EXACT, abs=0)
 
 
 @pytest.mark.parametrize("family", [GammaExponential, GammaPoisson])
@@ -70,30 +70,30 @@ def test_gamma_mixtures(golden, family):
     name = {GammaExponential: "gamma_exponential", GammaPoisson: "gamma_poisson"}[family]
     for args, value in boundaries(golden, f"{name}_mixture_bound", 18):
         mixture = family(rho_for(args["v_opt"], args["alpha_opt"], sides=1), args["c"])
-        assert bound(mixture, args["v"], args["alpha"]) == pytest.approx(value, rel=EXACT)
+        assert bound(mixture, args["v"], args["alpha"]) == pytest.approx(value, rel=EXACT, abs=0)
 
 
 def test_stitched_bounds(golden):
     for args, value in boundaries(golden, "poly_stitching_bound", 18, s=1.4, eta=2.0):
         ours = stitched_bound(args["v"], args["alpha"], start=args["v_min"], scale=args["c"])
-        assert ours == pytest.approx(value, rel=EXACT)
+        assert ours == pytest.approx(value, rel=EXACT, abs=0)
     for args, value in boundaries(golden, "double_stitching_bound", 12, s=1.4, eta=2.0):
         quantile, n = args["quantile_p"], args["t"]
         ours = quantile_uniform_bound(quantile, n, args["alpha"], start=args["t_opt"], step=args["delta"])
-        assert ours == pytest.approx(value, rel=EXACT)
+        assert ours == pytest.approx(value, rel=EXACT, abs=0)
 
 
 def test_sequence_of_a_proportion(golden):
     for args, value in boundaries(golden, "bernoulli_confidence_interval", 4, alpha_opt=0.05):
         k, n = args["num_successes"], args["num_trials"]
         ours = proportion_sequence(k, n, args["alpha"], planned_trials=args["t_opt"])
-        assert [float(end) for end in ours] == pytest.approx(value, rel=EXACT)
+        assert [float(end) for end in ours] == pytest.approx(value, rel=EXACT, abs=0)
 
 
 def test_band_around_the_empirical_distribution(golden):
     for args, value in boundaries(golden, "empirical_process_lil_bound", 4):
         ours = distribution_radius(args["t"], args["alpha"], start=args["t_min"], leading=args["A"])
-        assert ours == pytest.approx(value, rel=EXACT)
+        assert ours == pytest.approx(value, rel=EXACT, abs=0)
 
 
 def test_every_boundary_of_the_peer_is_asked(golden):
@@ -113,7 +113,7 @@ def test_p_values_of_equal_quantiles(golden):
         p = compare_quantiles(
             data["a"][:n], data["b"][:n], case["quantile"], planned=case["t_opt"], alpha=case["alpha_opt"]
         )
-        assert p == pytest.approx(case["p_value"], rel=EXACT)
+        assert p == pytest.approx(case["p_value"], rel=EXACT, abs=0)
 
 
 def test_sequences_of_a_bounded_mean(golden):
@@ -123,17 +123,17 @@ def test_sequences_of_a_bounded_mean(golden):
     for case in cases:
         last = case["n"] - 1
         ours = [end[last] for end in hoeffding_sequence(values)]
-        assert ours == pytest.approx(case["predmix_hoeffding_cs"], rel=EXACT)
+        assert ours == pytest.approx(case["predmix_hoeffding_cs"], rel=EXACT, abs=0)
         # The peer guesses each value by the plain mean of those before, and the first by 0 on both sides.
         lower, upper = (
             empirical_bernstein_lower(side, 0.025, predictions=means_before(side))[last]
             for side in (values, 1 - values)
         )
-        assert [lower, 1 - upper] == pytest.approx(case["predmix_empbern_twosided_cs"], rel=EXACT)
+        assert [lower, 1 - upper] == pytest.approx(case["predmix_empbern_twosided_cs"], rel=EXACT, abs=0)
         # The peer searches a grid of 1,000 candidates and steps out by one; ours are the ends themselves.
         low, high = betting_sequence(values, looks=np.array([case["n"]]))
         grid = [(np.ceil(1000 * low[0]) - 1) / 1000, (np.floor(1000 * high[0]) + 1) / 1000]
-        assert grid == pytest.approx(case["betting_cs(breaks=1000)"], rel=EXACT)
+        assert grid == pytest.approx(case["betting_cs(breaks=1000)"], rel=EXACT, abs=0)
 
 
 def means_before(values: np.ndarray) -> np.ndarray:
@@ -152,7 +152,7 @@ def test_effect_rows_whose_units_are_not_given_are_of_one_piece(golden):
         n, walk = case["t"], case["t"] * case["point_estimate"]
         half = (case["upper_confidence_bound"] - case["lower_confidence_bound"]) / 2
         if half < 1:
-            assert case["upper_confidence_bound"] - half == pytest.approx(case["point_estimate"], rel=EXACT)
+            assert case["upper_confidence_bound"] - half == pytest.approx(case["point_estimate"], rel=EXACT, abs=0)
             variance = solve(lambda v, h=half, n=n: bound(mixture, v, 0.025) - h * n, np.array(1.0), np.array(1e6))
             p = np.exp(-np.maximum(mixture.log_e(walk, variance), 0))
             # The half-width has lost digits to the ends' size, which a bound in the variance gives back manyfold.
@@ -169,7 +169,7 @@ def test_one_sided_sequence_in_closed_form(golden):
     for case in cases:
         n = float(case["n"])
         closed = one_sided_critical(n, case["alpha"], case["n_star"], closed=True)
-        assert closed / np.sqrt(n) == pytest.approx(case["gbstats_one_sided_halfwidth_sd1"], rel=EXACT)
+        assert closed / np.sqrt(n) == pytest.approx(case["gbstats_one_sided_halfwidth_sd1"], rel=EXACT, abs=0)
         # The mixture's own bound is what confseq prints, and never wider.
         assert one_sided_critical(n, case["alpha"], case["n_star"]) <= closed
 
@@ -179,19 +179,19 @@ def test_ratios_and_parameters_that_are_printed_beside_the_critical_values(golde
         rule = ConfidenceSequence(case["n_star"], case["alpha"])
         critical = rule.critical(case["alpha"], np.asarray(float(case["n"])), INFINITE)
         fixed = stats.norm.isf(case["alpha"] / 2)
-        assert fixed == pytest.approx(case["z_fixed"], rel=EXACT)
-        assert critical / fixed == pytest.approx(case["width_ratio_vs_fixed"], rel=EXACT)
-        assert critical / np.sqrt(case["n"]) == pytest.approx(case["gbstats_two_sided_halfwidth_sd1"], rel=EXACT)
-        assert 1 / rule.rho_squared == pytest.approx(case["eppo_rho"], rel=EXACT)
+        assert fixed == pytest.approx(case["z_fixed"], rel=EXACT, abs=0)
+        assert critical / fixed == pytest.approx(case["width_ratio_vs_fixed"], rel=EXACT, abs=0)
+        assert critical / np.sqrt(case["n"]) == pytest.approx(case["gbstats_two_sided_halfwidth_sd1"], rel=EXACT, abs=0)
+        assert 1 / rule.rho_squared == pytest.approx(case["eppo_rho"], rel=EXACT, abs=0)
     for case in golden["msprt_johari"]:
         information = case["tau2"] / case["se"] ** 2
         log_e = TwoSidedNormal(1.0).log_e(case["estimate"] / case["se"] * np.sqrt(information), information)
-        assert np.exp(log_e) == pytest.approx(case["likelihood_ratio"], rel=EXACT)
+        assert np.exp(log_e) == pytest.approx(case["likelihood_ratio"], rel=EXACT, abs=0)
     for case in golden["avlm_vs_gbstats"]:
         rule = ConfidenceSequence(case["n_star"], case["alpha"])
-        assert 1 / rule.rho_squared == pytest.approx(case["g"], rel=EXACT)
+        assert 1 / rule.rho_squared == pytest.approx(case["g"], rel=EXACT, abs=0)
         critical = rule.critical(case["alpha"], np.asarray(float(case["n"])), INFINITE)
-        assert critical == pytest.approx(case["gbstats_crit"], rel=EXACT)
+        assert critical == pytest.approx(case["gbstats_crit"], rel=EXACT, abs=0)
 
 
 def test_statsigs_documented_critical_value_is_our_sequence_at_half_the_level_with_information_that_stands_still(
@@ -204,8 +204,8 @@ def test_statsigs_documented_critical_value_is_our_sequence_at_half_the_level_wi
         rule = ConfidenceSequence(1.0)
         information = 2 * z**2 * share * (1 - share)
         critical = rule.critical(alpha / 2, np.asarray(information / rule.rho_squared), INFINITE)
-        assert critical == pytest.approx(case["Z_star"], rel=EXACT)
-        assert critical / z == pytest.approx(case["ratio_to_z"], rel=EXACT)
+        assert critical == pytest.approx(case["Z_star"], rel=EXACT, abs=0)
+        assert critical / z == pytest.approx(case["ratio_to_z"], rel=EXACT, abs=0)
         # The peer takes the tail as a difference from 1, which leaves 1e-16 of about 1e-7.
         fixed = 2 * stats.norm.sf(float(critical))
         assert fixed == pytest.approx(case["equivalent_two_sided_fixed_alpha"], rel=EXACT, abs=2.3e-16)
@@ -226,13 +226,13 @@ def test_regressions_that_may_be_read_at_any_time(golden, users):
         estimate, error, classical = regression(y, design, case["vcov"])
         n, k, mixture = float(len(y)), design.shape[1], StudentMixture(case["g"])
         assert [estimate, error, estimate / error] == pytest.approx(
-            [case["estimate"], case["se"], case["t"]], rel=EXACT
+            [case["estimate"], case["se"], case["t"]], rel=EXACT, abs=0
         )
-        assert mixture.p_value(estimate / error, n, k) == pytest.approx(case["p_av"], rel=EXACT)
+        assert mixture.p_value(estimate / error, n, k) == pytest.approx(case["p_av"], rel=EXACT, abs=0)
         half = mixture.critical(n, k, 0.05) * error
-        assert [estimate - half, estimate + half] == pytest.approx(case["ci"], rel=EXACT)
+        assert [estimate - half, estimate + half] == pytest.approx(case["ci"], rel=EXACT, abs=0)
         fixed = 2 * stats.t.sf(abs(estimate / classical), n - k)
-        assert fixed == pytest.approx(case["p_fixed_ols"], rel=EXACT)
+        assert fixed == pytest.approx(case["p_fixed_ols"], rel=EXACT, abs=0)
 
 
 def regression(y: np.ndarray, design: np.ndarray, kind: str) -> tuple[float, float, float]:
@@ -261,5 +261,5 @@ def test_the_weight_that_makes_a_t_mixture_narrowest_is_ours_and_the_peer_ends_i
                 return (1 - w) / (w - r)
 
             exact = mpmath.findroot(lambda g, f=square: mpmath.diff(f, g), theirs)
-            assert ours == pytest.approx(float(exact), rel=EXACT)
+            assert ours == pytest.approx(float(exact), rel=EXACT, abs=0)
             assert 1e-7 < theirs / ours - 1 < 3e-6

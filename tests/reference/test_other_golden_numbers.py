@@ -91,12 +91,12 @@ def test_a_peers_default_procedure_errs_more_than_it_says_and_ours_does_not():
     a1, a2 = 1 - np.sqrt(0.95), 0.05
     # Both at most a2, or one at most a1: with p_1 and p_2 uniform.
     exact = a2**2 + 2 * a1 * (1 - a2)
-    assert check["exact_m2"] == pytest.approx(exact, rel=EXACT)
+    assert check["exact_m2"] == pytest.approx(exact, rel=EXACT, abs=0)
     rng, runs = np.random.default_rng(20), 100_000
     assert [row["m"] for row in check["simulation"]] == [2, 3, 5, 10, 20, 50]
     for row in check["simulation"]:
         m, theirs = row["m"], row["B"]
-        assert row["mc_se"] == pytest.approx(np.sqrt(0.05 * 0.95 / theirs), rel=EXACT)
+        assert row["mc_se"] == pytest.approx(np.sqrt(0.05 * 0.95 / theirs), rel=EXACT, abs=0)
         p = np.sort(rng.random((runs, m)), axis=1)
         left = m - np.arange(m)
         # The smallest adjusted p-value decides whether any is rejected.
@@ -118,14 +118,14 @@ def test_sample_ratio_with_its_statistic_its_exact_test_and_its_posterior():
     for case in found["fixed"]:
         users, weights = np.array(case["users"], float), np.array(case["weights"])
         expected = users.sum() * weights / weights.sum()
-        assert case["chi2"] == pytest.approx(float(np.sum((users - expected) ** 2 / expected)), rel=EXACT)
+        assert case["chi2"] == pytest.approx(float(np.sum((users - expected) ** 2 / expected)), rel=EXACT, abs=0)
         p = float(fixed_p_value(users, weights))
-        assert p == pytest.approx(stats.chi2.sf(case["chi2"], len(users) - 1), rel=EXACT)
+        assert p == pytest.approx(stats.chi2.sf(case["chi2"], len(users) - 1), rel=EXACT, abs=0)
         if case["binom_p"] is None:
             assert len(users) > 2
             continue
         exact = stats.binomtest(int(users[0]), int(users.sum()), weights[0] / weights.sum()).pvalue
-        assert case["binom_p"] == pytest.approx(exact, rel=EXACT)
+        assert case["binom_p"] == pytest.approx(exact, rel=EXACT, abs=0)
         assert p == pytest.approx(exact, rel=0.12)
     asked = [case for case in found["sequential"] if "srm_test_posterior_default" in case]
     assert len(asked) == 5
@@ -137,7 +137,7 @@ def test_sample_ratio_with_its_statistic_its_exact_test_and_its_posterior():
         # The peer sums its logarithms day by day, and has 1e-10 of them left.
         assert case["srm_test_posterior_default"] == pytest.approx(e / (1 + e), rel=1e-9)
         if e == max(bayes_factor(c, np.array(case["null"]), 10_000) for c in counts):
-            assert float(sequential_p_value(counts, case["null"])[-1]) == pytest.approx(min(1, 1 / e), rel=EXACT)
+            assert float(sequential_p_value(counts, case["null"])[-1]) == pytest.approx(min(1, 1 / e), rel=EXACT, abs=0)
 
 
 def bayes_factor(counts: np.ndarray, null: np.ndarray, weight: float) -> float:
@@ -150,13 +150,13 @@ def test_power_of_proportions_at_the_planned_number():
     for case in golden("power_statsmodels")["proportions"]:
         p, q = case["p1"], case["p2"]
         h = 2 * np.arcsin(np.sqrt(q)) - 2 * np.arcsin(np.sqrt(p))
-        assert case["cohen_h"] == pytest.approx(abs(h), rel=EXACT)
+        assert case["cohen_h"] == pytest.approx(abs(h), rel=EXACT, abs=0)
         # Theirs is of the next whole user; it tests with one pooled variance and errs with two, ours does both with two.
         n, mean = np.ceil(case["n_per_arm_unpooled_normal"]), (p + q) / 2
         null, real = np.sqrt(2 * mean * (1 - mean) / n), np.sqrt((p * (1 - p) + q * (1 - q)) / n)
         z = stats.norm.isf(0.025)
         theirs = stats.norm.sf((z * null - abs(q - p)) / real) + stats.norm.cdf((-z * null - abs(q - p)) / real)
-        assert case["power_at_unpooled_n"] == pytest.approx(theirs, rel=EXACT)
+        assert case["power_at_unpooled_n"] == pytest.approx(theirs, rel=EXACT, abs=0)
         ours = OneLook().power(abs(q - p), Comparison(p * (1 - p), q * (1 - q)).error(n))
         assert float(ours) == pytest.approx(0.8, abs=2e-3 * 0.01)
         assert abs(float(ours) - theirs) < 1e-4
@@ -294,9 +294,11 @@ def test_intervals_of_lifts_that_contradict_their_p_value():
         difference = means[1] - means[0]
         z = np.asarray(difference / error)
         p = float(FixedHorizon().p_value(z, np.asarray(np.inf), np.asarray(float(dof))))
-        assert case["p"] == pytest.approx(p, rel=EXACT)
+        assert case["p"] == pytest.approx(p, rel=EXACT, abs=0)
         reach = float(FixedHorizon().critical(0.05, np.asarray(np.inf), np.asarray(float(dof))))
-        assert case["abs_ci"] == pytest.approx([difference - reach * error, difference + reach * error], rel=EXACT)
+        assert case["abs_ci"] == pytest.approx(
+            [difference - reach * error, difference + reach * error], rel=EXACT, abs=0
+        )
         each = (case["sd"] / means) ** 2 / n
         welch = each.sum() ** 2 / np.sum(each**2 / (n - 1))
         half = stats.t.isf(0.025, welch) * np.sqrt(each.sum())

@@ -40,14 +40,14 @@ def test_a_lift_by_each_formula(vectors, plain):
     """Ours is Fieller's (compared elsewhere); the delta method and the logarithm are beside it, as its alternatives."""
     want = vectors["relative_lift_y"]
     lift = float(plain.difference / plain.control)
-    assert want["lift"] == pytest.approx(lift, rel=EXACT)
+    assert want["lift"] == pytest.approx(lift, rel=EXACT, abs=0)
     assert want["fieller_g"] == pytest.approx(
-        Z**2 * float(plain.covariance[0, 0]) / float(plain.control) ** 2, rel=EXACT
+        Z**2 * float(plain.covariance[0, 0]) / float(plain.control) ** 2, rel=EXACT, abs=0
     )
     half = Z * float(plain.relative_standard_error)
-    assert want["delta_95"] == pytest.approx([lift - half, lift + half], rel=EXACT)
+    assert want["delta_95"] == pytest.approx([lift - half, lift + half], rel=EXACT, abs=0)
     half = Z * float(plain.relative_standard_error) / (1 + lift)
-    assert want["log_ratio_95"] == pytest.approx([(1 + lift) * np.exp(s * half) - 1 for s in (-1, 1)], rel=EXACT)
+    assert want["log_ratio_95"] == pytest.approx([(1 + lift) * np.exp(s * half) - 1 for s in (-1, 1)], rel=EXACT, abs=0)
 
 
 def regression(y: np.ndarray, design: np.ndarray, power: int) -> list[float]:
@@ -81,15 +81,15 @@ def test_every_adjustment_with_its_error_and_its_sequences(vectors, users):
     found, want = adjusted(users), vectors["regression_adjustment"]
     assert set(want) == {*found, "CUPED_theta"}
     slope = pooled_slope(a_metric("y", covariates=("x",)), *arms(users, "y", "x"))
-    assert want["CUPED_theta"] == pytest.approx(float(slope[0]), rel=EXACT)
+    assert want["CUPED_theta"] == pytest.approx(float(slope[0]), rel=EXACT, abs=0)
     for name, numbers in found.items():
-        assert numbers == pytest.approx(want[name], rel=EXACT), name
+        assert numbers == pytest.approx(want[name], rel=EXACT, abs=0), name
     for planned, sequences in vectors["regression_adjusted_asymptotic_cs"].items():
         critical = ConfidenceSequence(float(planned.split("=")[1])).critical(0.05, np.asarray(2000.0), INFINITE)
         assert set(sequences) == set(found)
         for name, (estimate, error) in found.items():
             half = float(critical) * error
-            assert sequences[name] == pytest.approx([estimate - half, estimate + half], rel=EXACT), name
+            assert sequences[name] == pytest.approx([estimate - half, estimate + half], rel=EXACT, abs=0), name
 
 
 def test_our_adjustments_are_near_the_regressions_that_need_rows(users):
@@ -102,15 +102,15 @@ def test_our_adjustments_are_near_the_regressions_that_need_rows(users):
 
 def test_an_unadjusted_ratio(vectors, users):
     found = unadjusted_contrast(a_metric("y", "d", kind="ratio"), *arms(users, "y", "d"))
-    assert vectors["ratio_cuped_linearised"]["unadjusted"] == pytest.approx(float(found.difference), rel=EXACT)
+    assert vectors["ratio_cuped_linearised"]["unadjusted"] == pytest.approx(float(found.difference), rel=EXACT, abs=0)
 
 
 def test_segments_that_share_no_unit_are_read_together_by_sidaks_level(vectors):
     want, level = vectors["segments"], 1 - 0.95 ** (1 / 3)
     critical = stats.norm.isf(level / 2)
-    assert want["sidak_crit"] == pytest.approx(critical, rel=EXACT)
+    assert want["sidak_crit"] == pytest.approx(critical, rel=EXACT, abs=0)
     for estimate, error, ends in zip(want["estimate"], want["se"], want["simultaneous_95"], strict=True):
-        assert ends == pytest.approx([estimate - critical * error, estimate + critical * error], rel=EXACT)
+        assert ends == pytest.approx([estimate - critical * error, estimate + critical * error], rel=EXACT, abs=0)
     # A draw of the largest of three: how often it is exceeded is within chance of 5 % in 200,000 draws.
     draws = 200_000
     exceeded = 1 - (1 - 2 * stats.norm.sf(want["maxt_crit_mc"])) ** 3
@@ -120,8 +120,8 @@ def test_segments_that_share_no_unit_are_read_together_by_sidaks_level(vectors):
 def test_a_margin_is_judged_without_the_delta_method(vectors, plain):
     distance, error = plain.against_margin(-0.02)
     want = vectors["non_inferiority_y_margin_-2pct"]
-    assert want["z"] == pytest.approx(float(distance / error), rel=EXACT)
-    assert want["p"] == pytest.approx(stats.norm.sf(float(distance / error)), rel=EXACT)
+    assert want["z"] == pytest.approx(float(distance / error), rel=EXACT, abs=0)
+    assert want["p"] == pytest.approx(stats.norm.sf(float(distance / error)), rel=EXACT, abs=0)
 
 
 @pytest.mark.parametrize("name", ["q50", "q90"])
@@ -136,7 +136,7 @@ def test_clustered_quantiles_whose_rows_are_not_given_are_of_one_piece(vectors, 
     inputs = json.loads((GOLDEN / "exp_gbstats.json").read_text())["inputs"][f"qcluster{name[1:]}"]
     for k, side in enumerate(("control", "treatment")):
         arm = inputs[side]
-        assert want[side] == pytest.approx(arm["quantile_hat"], rel=EXACT)
+        assert want[side] == pytest.approx(arm["quantile_hat"], rel=EXACT, abs=0)
         independent = np.sqrt(arm["nu"] * (1 - arm["nu"]) / arm["n"])
         share = arm["main_sum"] / arm["n"]
         # One indicator variance is of the level itself, the other of the share that lies at or below the quantile.

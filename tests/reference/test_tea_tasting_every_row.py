@@ -97,23 +97,23 @@ def test_means_ratios_and_covariates_with_every_option(golden, users, name, opti
     found = contrast(users, name)
     n = np.array([found.n_control, found.n_treatment], float)
     values = np.array([found.control, found.treatment], float)
-    assert [want["control"], want["treatment"]] == pytest.approx(list(values), rel=EXACT)
+    assert [want["control"], want["treatment"]] == pytest.approx(list(values), rel=EXACT, abs=0)
     # Both adjusted values carry the shared covariate mean, which cancels in the difference: each arm's own part.
     per_unit = own_variances(users, name, found) * n
     absolute = Pivot.of(float(found.difference), per_unit, n, settings)
     if not {"equal_var", "use_t"} & set(settings):
         assert [absolute.error, absolute.dof] == pytest.approx(
-            [float(found.standard_error), float(found.dof)], rel=EXACT
+            [float(found.standard_error), float(found.dof)], rel=EXACT, abs=0
         )
-    assert want["effect_size"] == pytest.approx(absolute.estimate, rel=EXACT)
-    assert ends(want) == pytest.approx(absolute.ends(settings), rel=EXACT)
-    assert want["statistic"] == pytest.approx(absolute.estimate / absolute.error, rel=EXACT)
-    assert want["pvalue"] == pytest.approx(absolute.p(settings), rel=EXACT)
+    assert want["effect_size"] == pytest.approx(absolute.estimate, rel=EXACT, abs=0)
+    assert ends(want) == pytest.approx(absolute.ends(settings), rel=EXACT, abs=0)
+    assert want["statistic"] == pytest.approx(absolute.estimate / absolute.error, rel=EXACT, abs=0)
+    assert want["pvalue"] == pytest.approx(absolute.p(settings), rel=EXACT, abs=0)
     # Their lift is read on the logarithmic scale, with degrees of freedom of its own; ours is Fieller's.
     logarithm = Pivot.of(float(np.log(values[1] / values[0])), per_unit / values**2, n, settings)
-    assert want["rel_effect_size"] == pytest.approx(values[1] / values[0] - 1, rel=EXACT)
+    assert want["rel_effect_size"] == pytest.approx(values[1] / values[0] - 1, rel=EXACT, abs=0)
     lifted = [end if np.isinf(end) else np.expm1(end) for end in logarithm.ends(settings)]
-    assert ends(want, "rel_") == pytest.approx(lifted, rel=EXACT)
+    assert ends(want, "rel_") == pytest.approx(lifted, rel=EXACT, abs=0)
 
 
 def ends(want: dict, start: str = "") -> list[float]:
@@ -162,8 +162,10 @@ def test_proportions_by_every_method(golden, users, option):
     both = [moments_of(**arm(users, which, "converted")) for which in (0, 1)]
     found = unadjusted_contrast(a_metric("converted", kind="proportion"), *both)
     n, p = np.array([found.n_control, found.n_treatment], float), np.array([found.control, found.treatment], float)
-    assert [want["control"], want["treatment"]] == pytest.approx(list(p), rel=EXACT)
-    assert [want["effect_size"], want["rel_effect_size"]] == pytest.approx([p[1] - p[0], p[1] / p[0] - 1], rel=EXACT)
+    assert [want["control"], want["treatment"]] == pytest.approx(list(p), rel=EXACT, abs=0)
+    assert [want["effect_size"], want["rel_effect_size"]] == pytest.approx(
+        [p[1] - p[0], p[1] / p[0] - 1], rel=EXACT, abs=0
+    )
     table = np.array([p * n, (1 - p) * n]).T
     pooled = table.sum(axis=0)[0] / n.sum()
     if method == "norm":
@@ -174,7 +176,7 @@ def test_proportions_by_every_method(golden, users, option):
     else:
         kind = {"pearson": 1.0, "log-likelihood": 0.0}[method]
         theirs = stats.chi2_contingency(np.rint(table), correction=True, lambda_=kind).pvalue
-    assert want["pvalue"] == pytest.approx(theirs, rel=EXACT)
+    assert want["pvalue"] == pytest.approx(theirs, rel=EXACT, abs=0)
     ours = float(FixedHorizon().p_value(found.difference / found.standard_error, n.sum(), np.asarray(np.inf)))
     # The correction for continuity makes theirs larger; without it the pooled variance alone is a small matter.
     assert ours < want["pvalue"] < 1.12 * ours
@@ -185,11 +187,13 @@ def test_proportions_by_every_method(golden, users, option):
     # Their intervals pool and correct too, of the lift on the logarithmic scale: an interval of the null hypothesis.
     z, correction = stats.norm.isf(0.025), np.sum(1 / n) / 2
     half = z * np.sqrt(pooled * (1 - pooled) * np.sum(1 / n)) + correction
-    assert ends(want) == pytest.approx([p[1] - p[0] - half, p[1] - p[0] + half], rel=EXACT)
+    assert ends(want) == pytest.approx([p[1] - p[0] - half, p[1] - p[0] + half], rel=EXACT, abs=0)
     reach = float(FixedHorizon().critical(0.05, n.sum(), np.asarray(np.inf)) * found.standard_error)
     assert half - reach == pytest.approx(correction, rel=0.05)
     log_half = z * np.sqrt((1 - pooled) / pooled * np.sum(1 / n)) + correction / p[0]
-    assert ends(want, "rel_") == pytest.approx([p[1] / p[0] * np.exp(s * log_half) - 1 for s in (-1, 1)], rel=EXACT)
+    assert ends(want, "rel_") == pytest.approx(
+        [p[1] / p[0] * np.exp(s * log_half) - 1 for s in (-1, 1)], rel=EXACT, abs=0
+    )
 
 
 @pytest.mark.parametrize(("name", "shares"), [("srm", [1, 1]), ("srm_2_1", [1, 2])])
@@ -202,9 +206,9 @@ def test_sample_ratio(golden, users, name, shares):
         raise AssertionError("theirs would be the exact binomial test")
     # Theirs of many users is normal with a correction for continuity; ours is chi-square without.
     z = (abs(counts[0] - n * share) - 0.5) / np.sqrt(n * share * (1 - share))
-    assert want["pvalue"] == pytest.approx(2 * stats.norm.sf(z), rel=EXACT)
+    assert want["pvalue"] == pytest.approx(2 * stats.norm.sf(z), rel=EXACT, abs=0)
     corrected = (z * np.sqrt(n * share * (1 - share)) + 0.5) / np.sqrt(n * share * (1 - share))
-    assert float(fixed_p_value(counts, shares)) == pytest.approx(2 * stats.norm.sf(corrected), rel=EXACT)
+    assert float(fixed_p_value(counts, shares)) == pytest.approx(2 * stats.norm.sf(corrected), rel=EXACT, abs=0)
 
 
 def test_a_median_that_is_an_atom_is_refused_where_a_bootstrap_says_zero(golden, users):
@@ -220,7 +224,7 @@ def test_a_median_that_is_an_atom_is_refused_where_a_bootstrap_says_zero(golden,
     assert cells.atom(0.5).all()
 
 
-BOOTSTRAPS, CHANCE = 2000, 1e-4
+BOOTSTRAPS, CHANCE = 4000, 1e-4
 
 
 @pytest.mark.parametrize("version", ["outputs_1_14_0", "outputs_2_0_0_bootstrap_only"])
@@ -231,10 +235,10 @@ def test_a_high_quantile_with_the_interval_of_a_bootstrap(golden, users, version
     metric = a_metric("revenue", kind="quantile", quantile=0.9)
     cells = quantiles_of(metric, [each[None] for each in values])["revenue"]
     quantiles = [float(np.quantile(each, 0.9)) for each in values]
-    assert [want["control"], want["treatment"]] == pytest.approx(quantiles, rel=EXACT)
+    assert [want["control"], want["treatment"]] == pytest.approx(quantiles, rel=EXACT, abs=0)
     difference = quantiles[1] - quantiles[0]
     assert [want["effect_size"], want["rel_effect_size"]] == pytest.approx(
-        [difference, quantiles[1] / quantiles[0] - 1], rel=EXACT
+        [difference, quantiles[1] / quantiles[0] - 1], rel=EXACT, abs=0
     )
     assert float(np.diff(cells.value.ravel())[0]) == pytest.approx(difference, abs=0.02)
     rng = np.random.default_rng(42)
@@ -242,9 +246,10 @@ def test_a_high_quantile_with_the_interval_of_a_bootstrap(golden, users, version
     for start, drawn in (("", draws[:, 1] - draws[:, 0]), ("rel_", draws[:, 1] / draws[:, 0] - 1)):
         for end, level in (("lower", 0.025), ("upper", 0.975)):
             below = int(np.sum(drawn < want[f"{start}effect_size_ci_{end}"]))
-            # Theirs has an error of its own, of 10,000 draws; values repeat, so the tail at an end is a step.
+            # Theirs has an error of its own, of 10,000 draws, and corrects the ends for bias, which plain shares of
+            # draws do not: one to two percent points of the tail.
             spread = np.sqrt(level * (1 - level) * (1 / BOOTSTRAPS + 1 / 10_000))
-            assert abs(below / BOOTSTRAPS - level) < stats.norm.isf(CHANCE / 2) * spread + 0.005
+            assert abs(below / BOOTSTRAPS - level) < stats.norm.isf(CHANCE / 2) * spread + 0.012
     error = float(np.sqrt(np.square(cells.standard_error).sum()))
     half = (want["effect_size_ci_upper"] - want["effect_size_ci_lower"]) / 2
     assert stats.norm.isf(0.025) * error == pytest.approx(half, rel=0.12)
@@ -258,14 +263,14 @@ def test_ranks(golden, users):
     ranks = stats.rankdata(np.concatenate([treatment, control]))
     above = ranks[:n].sum() - n * (n + 1) / 2
     assert [want["statistic"], want["treatment"], want["control"]] == pytest.approx(
-        [above, above / (n * m), 1 - above / (n * m)], rel=EXACT
+        [above, above / (n * m), 1 - above / (n * m)], rel=EXACT, abs=0
     )
-    assert want["effect_size"] == pytest.approx(2 * above / (n * m) - 1, rel=EXACT)
+    assert want["effect_size"] == pytest.approx(2 * above / (n * m) - 1, rel=EXACT, abs=0)
     ties = np.unique(ranks, return_counts=True)[1]
     total = n + m
     spread = n * m / 12 * ((total + 1) - np.sum(ties**3 - ties) / (total * (total - 1)))
     z = (abs(above - n * m / 2) - 0.5) / np.sqrt(spread)
-    assert want["pvalue"] == pytest.approx(2 * stats.norm.sf(z), rel=EXACT)
+    assert want["pvalue"] == pytest.approx(2 * stats.norm.sf(z), rel=EXACT, abs=0)
 
 
 def stepped(p: np.ndarray, constant: np.ndarray, up: bool, sidak: bool) -> np.ndarray:
@@ -291,7 +296,7 @@ def test_adjusted_p_values(golden, users, name):
         found = contrast(users, metrics[row["metric"]])
         z = np.asarray(found.difference / found.standard_error)
         ours.append(float(FixedHorizon().p_value(z, np.asarray(np.inf), found.dof)))
-        assert row["pvalue"] == pytest.approx(ours[-1], rel=EXACT)
+        assert row["pvalue"] == pytest.approx(ours[-1], rel=EXACT, abs=0)
     p, m = np.array(ours), 4
     left, harmonic = m - np.arange(m), np.sum(1 / np.arange(1, m + 1))
     wanted = {
@@ -301,10 +306,10 @@ def test_adjusted_p_values(golden, users, name):
         "holm_bonf": holm(p),
         "holm_sidak": stepped(p, left, up=False, sidak=True),
     }[name]
-    assert [row["pvalue_adj"] for row in rows] == pytest.approx(list(wanted), rel=EXACT)
+    assert [row["pvalue_adj"] for row in rows] == pytest.approx(list(wanted), rel=EXACT, abs=0)
     assert [bool(row["null_rejected"]) for row in rows] == list(wanted <= 0.05)
     levels = np.sort([row["alpha_adj"] for row in rows])
-    assert list(levels) == pytest.approx(list(np.sort(level_of(name, wanted, p))), rel=EXACT)
+    assert list(levels) == pytest.approx(list(np.sort(level_of(name, wanted, p))), rel=EXACT, abs=0)
 
 
 def level_of(name: str, adjusted: np.ndarray, p: np.ndarray) -> np.ndarray:
@@ -336,7 +341,7 @@ def test_planned_effects_have_the_power_that_they_are_planned_for(golden, users)
         )
         control = moments_of(**arm(users, 0, *columns))
         found = pooled_contrast(metric, control, control)
-        assert row["effect_size"] / float(found.control) == pytest.approx(row["rel_effect_size"], rel=EXACT)
+        assert row["effect_size"] / float(found.control) == pytest.approx(row["rel_effect_size"], rel=EXACT, abs=0)
         error = float(found.standard_error) * np.sqrt(float(control.n) * 2 / row["n_obs"])
         power = OneLook().power(row["effect_size"], error, row["n_obs"] - 2)
         # One row asks for whole users: they are rounded up.

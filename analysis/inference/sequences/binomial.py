@@ -79,7 +79,7 @@ def proportion_sequence(
     def gap(p: Array, k: Array, n: Array) -> Array:
         a, b = unit * (1 - p), unit * p
         likelihood = special.xlogy(k, p) + special.xlog1py(n - k, -p)
-        return np.asarray(special.betaln(a + n - k, b + k) - special.betaln(a, b) - likelihood - goal)
+        return np.asarray(special.betaln(a + (n - k), b + k) - special.betaln(a, b) - likelihood - goal)
 
     def lowest(k: Array) -> Array:
         # One success may be no evidence against any chance, however small.

@@ -32,6 +32,8 @@ def quantile_sequence(
     values, seen = np.asarray(values, float), np.asarray(looks)
     if np.any((seen < 1) | (seen > len(values))):
         raise AnalysisError(f"looks must be between 1 and the {len(values)} values; got {seen.tolist()}.")
+    if np.isnan(values).any():
+        raise AnalysisError(f"values holds nan at place {np.flatnonzero(np.isnan(values))[0]}; leave such units out.")
     first, last = quantile_ranks(seen, quantile, alpha, planned=planned)
     lower, upper = np.full(len(seen), -np.inf), np.full(len(seen), np.inf)
     for k, n in enumerate(seen):

@@ -175,6 +175,19 @@ def test_a_proportion_of_none_and_of_all_ends_at_the_edge():
     assert 0 < upper[0] < 0.3 and lower[1] == pytest.approx(1 - upper[0], abs=1e-12)
 
 
+@pytest.mark.parametrize("planned", [1.0, 1e3, 1e6])
+def test_ends_of_proportions_and_rates_are_numbers_around_the_share_seen_for_any_number_of_trials(planned):
+    n = np.unique(np.geomspace(1, 1e8, 60).astype(int))
+    for share in (0, 1e-6, 0.001, 0.3, 0.999, 1):
+        k = np.rint(n * share)
+        for lower, upper in (
+            proportion_sequence(k, n, planned_trials=planned),
+            rate_sequence(k, n, planned_count=planned),
+        ):
+            assert (lower <= k / n * (1 + 1e-12)).all() and (upper >= k / n * (1 - 1e-12)).all()
+            assert (lower >= 0).all() and (np.diff(upper) <= 1e-9).any() and np.isfinite(upper).all()
+
+
 def plain_capitals(values: np.ndarray, m: float, alpha: float) -> float:
     """The larger of the two capitals against m, bet by bet."""
     up = down = 0.5
