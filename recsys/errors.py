@@ -11,6 +11,10 @@ class HeadError(EngineError):
     """A head is not known, or cannot be fitted on these data."""
 
 
+class BudgetError(HeadError):
+    """A head was stopped because it did not keep its budget of CPU time."""
+
+
 class DataError(EngineError):
     """A data file or the facts are not what a model or a protocol needs."""
 

@@ -14,7 +14,9 @@ def evaluate(
     ] = None,
     protocol: Annotated[
         str | None,
-        typer.Option(help="leave_one_out, given_split, ratio_split or leave_items_out; the form's own if left out."),
+        typer.Option(
+            help="leave_one_out, given_split, ratio_split, leave_items_out or new_items; the form's own if left out."
+        ),
     ] = None,
     friends: Annotated[Path | None, typer.Option(help="A file of friends: `user user` a line.")] = None,
     attributes: Annotated[Path | None, typer.Option(help="What items are: `item attribute ...` a line.")] = None,

@@ -11,7 +11,7 @@ from types import FrameType
 
 import numpy as np
 
-from recsys.errors import HeadError
+from recsys.errors import BudgetError, HeadError
 from recsys.evaluation.evaluate import Evaluation, evaluate
 from recsys.evaluation.metrics import Estimate, Measure
 from recsys.evaluation.split import Split, StageName
@@ -142,7 +142,7 @@ def run(
 
 @contextmanager
 def cpu_limit(seconds: float, name: str) -> Iterator[None]:
-    """Raises HeadError in the body once the process has spent that many CPU seconds in it.
+    """Raises BudgetError in the body once the process has spent that many CPU seconds in it.
 
     Only in the main thread, where signals arrive; elsewhere the body is not stopped. A call into a library ends first.
     """
@@ -151,7 +151,7 @@ def cpu_limit(seconds: float, name: str) -> Iterator[None]:
         return
 
     def stop(number: int, frame: FrameType | None) -> None:
-        raise HeadError(f"{name} was stopped: it did not keep its budget of CPU time ({seconds:,.0f} s were left).")
+        raise BudgetError(f"{name} was stopped: it did not keep its budget of CPU time ({seconds:,.0f} s were left).")
 
     before = signal.signal(signal.SIGPROF, stop)
     signal.setitimer(signal.ITIMER_PROF, seconds)

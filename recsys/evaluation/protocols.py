@@ -10,7 +10,7 @@ from recsys.evaluation.sources import Source
 from recsys.evaluation.split import Split, together
 from recsys.interactions import ACTIONS, Interactions
 
-PROTOCOLS = ("leave_one_out", "given_split", "ratio_split", "leave_items_out")
+PROTOCOLS = ("leave_one_out", "given_split", "ratio_split", "leave_items_out", "new_items")
 HELD_OUT = 0.1
 SAMPLED_AMONG = 100
 
@@ -29,8 +29,10 @@ def split(source: Source, protocol: str, seed: int = 0) -> Split:
         raise DataError(f"{source.name}: it comes with its own test acts; use --protocol given_split.")
     if protocol == "leave_one_out":
         return leave_one_out(source)
-    draw = {"ratio_split": ratio_split, "leave_items_out": leave_items_out}[protocol]
-    return draw(source, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    if protocol == "ratio_split":
+        return ratio_split(source, rng)
+    return leave_items_out(source, rng, alone=protocol == "new_items")
 
 
 def leave_one_out(source: Source) -> Split:
@@ -144,10 +146,11 @@ def _eight_one_one(user: NDArray[np.integer], rng: np.random.Generator) -> NDArr
     return part
 
 
-def leave_items_out(source: Source, rng: np.random.Generator) -> Split:
-    """A tenth of the items has no act before the test, another none before validation; only those are ranked.
+def leave_items_out(source: Source, rng: np.random.Generator, *, alone: bool = False) -> Split:
+    """A tenth of the items has no act before the test, another tenth none before validation; their acts are wanted.
 
-    Users without any act on the other items are left out. A ranking at random has recall@k = k / such items.
+    Ranked are all items, or those of the tenth against each other where they are `alone`. Users without any act on the
+    other items are left out.
     """
     acts = source.acts
     acted = np.unique(acts.item)
@@ -158,7 +161,8 @@ def leave_items_out(source: Source, rng: np.random.Generator) -> Split:
     warm = np.isin(acts.user, acts.user[of_act == 0])
     return Split(
         source.name,
-        "a tenth of the items, drawn, has no acts before the test; only those items are ranked, against each other",
+        "a tenth of the items, drawn, has no acts before the test, and is what is to be found; "
+        + ("only those items are ranked, against each other" if alone else "all items are ranked"),
         acts.keep(of_act == 0),
         acts.keep((of_act == 1) & warm),
         acts.keep((of_act == 2) & warm),
@@ -167,7 +171,7 @@ def leave_items_out(source: Source, rng: np.random.Generator) -> Split:
         ordered=source.ordered,
         drawn=True,
         sides=source.sides,
-        candidates=(part == 1, part == 2),
+        candidates=(part == 1, part == 2) if alone else None,
     )
 
 

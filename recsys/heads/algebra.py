@@ -48,3 +48,15 @@ def strongest(matrix: "csr_array", count: int) -> "csr_array":
     keep[order[place < count]] = True
     row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))[keep]
     return csr_array((matrix.data[keep], (row, matrix.indices[keep])), shape=matrix.shape)
+
+
+def smoothest(graph: "csr_array", count: int) -> NDArray[np.float32]:
+    """The right singular vectors of the `count` largest singular values, shape (count or fewer, columns).
+
+    Always the same ones: the search starts from a fixed vector.
+    """
+    from scipy.sparse.linalg import svds
+
+    start = np.random.default_rng(0).normal(size=min(graph.shape)).astype(np.float32)
+    _, _, directions = svds(graph, k=max(1, min(count, min(graph.shape) - 1)), v0=start)
+    return np.asarray(directions, np.float32)

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.heads.algebra import power, scaled, signals
+from recsys.heads.algebra import power, scaled, signals, smoothest
 from recsys.heads.head import Context, Head
 from recsys.interactions import Interactions
 
@@ -43,8 +43,6 @@ class GraphFilter(Head, name="graph_filter", random=False):
         self.settings = settings
 
     def fit(self, data: Interactions, context: Context, rng: np.random.Generator) -> Self:
-        from scipy.sparse.linalg import svds
-
         settings = self.settings
         self._history = signals(data, context.target, settings.others).tocsr()
         per_user = np.asarray(self._history.sum(axis=1))
@@ -54,11 +52,9 @@ class GraphFilter(Head, name="graph_filter", random=False):
         scored = scaled(self._history, half, power(per_item, -settings.scored))
         self._neighbours = (read.T @ scored).tocsr()
         symmetric = scaled(self._history, power(per_user, -0.5), power(per_item, -0.5))
-        factors = min(settings.factors, min(symmetric.shape) - 1)
-        start = np.random.default_rng(0).normal(size=min(symmetric.shape))
-        _, _, directions = svds(symmetric, k=factors, v0=start)
-        self._into = (power(per_item, -0.5)[:, None] * directions.T).astype(np.float32)
-        self._out = (power(per_item, 0.5) * directions).astype(np.float32)
+        directions = smoothest(symmetric, settings.factors)
+        self._into = power(per_item, -0.5)[:, None] * directions.T
+        self._out = power(per_item, 0.5) * directions
         return self
 
     def scores(self, users: NDArray[np.integer]) -> NDArray[np.float32]:

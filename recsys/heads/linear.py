@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.errors import HeadError
+from recsys.errors import BudgetError, HeadError
 from recsys.heads.algebra import power, scaled, signals
 from recsys.heads.choice import quality, sample
 from recsys.heads.head import Context, Head, head
@@ -27,7 +27,8 @@ TRIED = (0.0, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5)
 class Friends:
     """Scores an item by the friends who had it, each weighted by the likeness of their taste to the user's.
 
-    Friends without a common item have no say: unweighted friends lower recall on LastFM (docs/evaluation.md).
+    Friends without a common item have no say. On validation acts of LastFM HetRec such friends alone have recall@10
+    0.107, unweighted ones 0.094.
     """
 
     def __init__(self, friends: "csr_array", history: "csr_array") -> None:
@@ -101,6 +102,8 @@ class Linear(Head, name="linear"):
             context.progress(f"linear: {name}")
             try:
                 parts[name] = head(name)().fit(data, context, rng)
+            except BudgetError:
+                raise
             except HeadError as error:
                 context.progress(f"linear: without {name}: {error}")
         return parts | self._voices(parts, data, context)

@@ -58,8 +58,9 @@ def test_a_drawn_split_is_drawn_anew_for_each_seed_and_a_fixed_one_fitted_once(t
 
 def test_a_head_that_does_not_keep_its_budget_is_stopped_and_says_so(tmp_path):
     source = load(circles(tmp_path))
-    found = compare(lambda seed: split(source, "leave_one_out", seed), ["als", "popularity"], seconds=0.02)
+    found = compare(lambda seed: split(source, "leave_one_out", seed), ["als", "linear", "popularity"], seconds=0.02)
     assert not found.results[0].runs and "als was stopped: it did not keep its budget" in found.results[0].failed
+    assert not found.results[1].runs and "linear was stopped" in found.results[1].failed
     assert found.to_serve.name == "popularity"
 
 

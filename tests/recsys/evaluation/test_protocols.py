@@ -108,7 +108,8 @@ def test_what_is_wanted_was_not_known_and_is_wanted_once(seed, protocol):
 
 @given(seed=st.integers(0, 200))
 def test_left_out_items_have_no_act_that_could_be_learnt_from(seed):
-    found = split(source(drawn(seed)), "leave_items_out", seed)
+    found, ranked_all = (split(source(drawn(seed)), name, seed) for name in ("new_items", "leave_items_out"))
+    assert pairs(found.test) == pairs(ranked_all.test) and ranked_all.stage("test").candidates is None
     for name in ("validation", "test"):
         stage = found.stage(name)
         assert set(stage.wanted.item) <= set(np.flatnonzero(stage.candidates))
