@@ -11,6 +11,7 @@ from recsys.engine.engine import MODEL, MOST_ITEMS, Engine
 from recsys.engine.scoring import RANKED_BY
 from recsys.errors import ModelError, RequestError
 from recsys.features.online import online_features
+from recsys.features.served import ServedLog, skew
 from recsys.ranking.rows import Rows
 from recsys.slate import OUTCOMES, Request
 from recsys.slates.objective import change
@@ -242,3 +243,15 @@ def test_logged_chances_are_those_at_the_place_where_an_item_stands():
         assert told == pytest.approx(expected, rel=1e-3)
         first = ranker.chances(Rows(features, where, np.ones(len(items), int)))
         assert told[1:] != pytest.approx(first[1:], rel=1e-3)
+
+
+def test_what_the_ranker_read_is_kept_and_is_what_training_would_read():
+    engine, workspace = Engine.open(a_trained_shop()), a_shop()
+    engine.served = ServedLog.of(workspace, 1.0)
+    requests = [
+        Request(user, "homepage", after(workspace), seed=1) for user in (*engine.state.people.acts.users[:20], "?")
+    ]
+    shown = sum(len(slate.places) for slate in engine.recommend_batch(requests))
+    engine.served.flush()
+    found = skew(workspace)
+    assert (found.slates, found.rows, found.equal, found.left_out) == (21, shown, shown, 0)
