@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from recsys.catalogue import Catalogue
 from recsys.engine.scoring import Scored
 from recsys.engine.sources import NAMES, Asked, Found
+from recsys.features.definitions import NAMES as FEATURES
+from recsys.features.served import ServedLog
 from recsys.ranking.ranker import Ranker
 from recsys.slate import OUTCOMES, Place, Request, Slate
 from recsys.slates.composer import Composed, relaxed_rules
@@ -37,6 +39,16 @@ class Answer:
             relaxed = relaxed_rules(self.composed.relaxed[row])
             made.append(Slate(slate_id(request), request, policy, model, places, relaxed))
         return made
+
+    def keep(self, slates: Sequence[Slate], log: ServedLog) -> None:
+        """Keep what the ranker read of the items that are shown, of those slates that the log wants."""
+        if self.scored.rows is None:
+            return
+        for row, slate in enumerate(slates):
+            chosen = self.composed.chosen[row]
+            read = self.scored.rows.features[self.scored.there[row, chosen[chosen >= 0]], : len(FEATURES)]
+            items = [each.item_id for each in slate.places]
+            log.add(slate.slate_id, slate.request.user_id, int(self.asked.time[row]), items, read)
 
     def _places(self, row: int, catalogue: Catalogue, chances: list[list[float]] | None) -> tuple[Place, ...]:
         composed = self.composed

@@ -20,6 +20,8 @@ from recsys.engine.state import State
 from recsys.engine.words import told
 from recsys.errors import RequestError
 from recsys.features.online import Acts, OnlineStore
+from recsys.features.served import ServedLog
+from recsys.serving.settings import ServingSettings
 from recsys.slate import Request, Slate
 from recsys.slates.composer import Candidates, Composed, compose
 from recsys.surfaces.surface import Surface, View, surface
@@ -42,6 +44,8 @@ class Engine:
     def __init__(self, state: State, store: OnlineStore | None, *, ranked: int = RANKED) -> None:
         self.state, self.store, self.ranked = state, store, ranked
         self.scoring = Scoring(state, store)
+        # Where what the ranker read is kept, of a share of the slates.
+        self.served: ServedLog | None = None
 
     @classmethod
     def open(cls, workspace: "Workspace | Path | str", *, version: str | None = None, ranked: int = RANKED) -> Self:
@@ -61,7 +65,10 @@ class Engine:
         now = int(datetime.now(UTC).timestamp() * 1_000_000)
         state = State.read(where, bundle, now)
         store = opened_store(where, state.catalogue) if bundle.ranker is not None else None
-        return cls(state, store, ranked=ranked)
+        engine = cls(state, store, ranked=ranked)
+        if store is not None:
+            engine.served = ServedLog.of(where, ServingSettings.read(where.settings.serving).log_features)
+        return engine
 
     @property
     def model(self) -> str | None:
@@ -136,7 +143,10 @@ class Engine:
         scored = self.scoring.score(place, users, asked, found, view, objective)
         composed = self._composed(place, size, found, view, scored, [_seed(request) for request in requests])
         answer = Answer(place, requests, asked, found, view, scored, composed)
-        return answer.slates(state.catalogue, self.scoring.ranker, policy=policy, model=self.model)
+        slates = answer.slates(state.catalogue, self.scoring.ranker, policy=policy, model=self.model)
+        if self.served is not None:
+            answer.keep(slates, self.served)
+        return slates
 
     def _asked(self, place: Surface, requests: Sequence[Request], people: Sequence[int]) -> Asked:
         state = self.state

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -32,15 +33,40 @@ def sampled(slate_id: str, share: float) -> bool:
     return drawn < share * 2**64
 
 
+class _Buffer:
+    """Rows on their way to a file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.lock = folder, threading.Lock()
+        self.rows: list[tuple[str, str, str, int]] = []
+        self.features: list[NDArray[np.float32]] = []
+
+    def write(self) -> None:
+        """All or nothing; nothing where the workspace is gone."""
+        with self.lock:
+            rows, parts = self.rows, self.features
+            self.rows, self.features = [], []
+        if rows and self.folder.parents[len(FOLDER.parts) - 1].exists():
+            import pyarrow.parquet as pq
+
+            self.folder.mkdir(parents=True, exist_ok=True)
+            file = self.folder / f"part-{uuid4().hex}.parquet"
+            beside = file.with_suffix(".tmp")
+            pq.write_table(_table(rows, np.concatenate(parts)), beside, compression="zstd")
+            os.replace(beside, file)
+
+
 class ServedLog:
-    """Parquet files in a folder of the workspace, a row an item that was shown; threads may share one."""
+    """Parquet files in a folder of the workspace, a row an item that was shown; threads may share one.
+
+    What is in memory is written when it is full, when the log is let go of, and when the process ends in order.
+    """
 
     def __init__(self, folder: Path, share: float) -> None:
         if not 0 <= share <= 1:
             raise DataError(f"the share of slates to keep is {share}, must be from 0 to 1. Write 0.01 for 1 %.")
-        self._folder, self._share, self._lock = folder, share, threading.Lock()
-        self._rows: list[tuple[str, str, str, int]] = []
-        self._features: list[NDArray[np.float32]] = []
+        self._share, self._buffer = share, _Buffer(folder)
+        weakref.finalize(self, self._buffer.write)
 
     @classmethod
     def of(cls, workspace: "Workspace", share: float) -> "ServedLog":
@@ -59,27 +85,17 @@ class ServedLog:
         """
         if not sampled(slate_id, self._share):
             return False
-        with self._lock:
-            self._rows += [(slate_id, user_id, item, time) for item in items]
-            self._features.append(np.array(features, np.float32))
-            full = len(self._rows) >= ROWS
+        with self._buffer.lock:
+            self._buffer.rows += [(slate_id, user_id, item, time) for item in items]
+            self._buffer.features.append(np.array(features, np.float32))
+            full = len(self._buffer.rows) >= ROWS
         if full:
             self.flush()
         return True
 
     def flush(self) -> None:
         """Write what is in memory, all or nothing."""
-        with self._lock:
-            rows, parts = self._rows, self._features
-            self._rows, self._features = [], []
-        if rows:
-            import pyarrow.parquet as pq
-
-            self._folder.mkdir(parents=True, exist_ok=True)
-            file = self._folder / f"part-{uuid4().hex}.parquet"
-            beside = file.with_suffix(".tmp")
-            pq.write_table(_table(rows, np.concatenate(parts)), beside, compression="zstd")
-            os.replace(beside, file)
+        self._buffer.write()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ class ServingSettings:
         body_seconds: how long a body may take to arrive.
         at_once: how many requests may be under way; more are sent away with 503.
         drain_seconds: how often the journal is moved into the lake.
+        log_features: the share of slates of which the features that the ranker read are kept.
     """
 
     api_keys_sha256: tuple[str, ...] = ()
@@ -27,6 +28,7 @@ class ServingSettings:
     body_seconds: float = 5.0
     at_once: int = 256
     drain_seconds: float = 30.0
+    log_features: float = 0.01
 
     @classmethod
     def read(cls, content: Mapping[str, Any], source: object = "holdout.toml") -> "ServingSettings":
@@ -49,6 +51,9 @@ class ServingSettings:
             body_seconds=reader.number("body_seconds", "seconds above 0", above=0, below=3600, default=5.0),
             at_once=int(reader.number("at_once", "a whole number above 0", above=0.99, below=1e6, default=256)),
             drain_seconds=reader.number("drain_seconds", "seconds above 0", above=0, below=86_400, default=30.0),
+            log_features=reader.number(
+                "log_features", "a share from 0 to 1", above=-1e-9, below=1 + 1e-9, default=0.01
+            ),
         )
         reader.done()
         return settings
