@@ -1,0 +1,92 @@
+"""The demo in a workspace: built once, completed after a kill, never mixed with other facts."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from holdout import app
+from recsys.world import DESIGNS, Plan, ShopError, build
+from store import Workspace
+from tests.recsys.world.a_shop import facts
+
+ROOT = Path(__file__).resolve().parents[3]
+PLAN = Plan(people=300, days=42, seed=5, experiments=28)
+KILLED = """
+import os, signal, sys
+import recsys.world.building as building
+from recsys.world import build
+building.PEOPLE_DAYS = 20 * 300
+def progress(message):
+    if sys.argv[2] in message:
+        os.kill(os.getpid(), signal.SIGKILL)
+build(sys.argv[1], people=300, days=42, seed=5, progress=progress)
+"""
+
+
+def rows(workspace: Workspace) -> dict[str, int]:
+    return {name: workspace.lake.table(name).count().execute() for name in workspace.lake.versions()}
+
+
+def is_complete(folder: Path) -> bool:
+    workspace = Workspace.open(folder)
+    files = {file.stem for file in workspace.experiments.glob("*.toml")}
+    return rows(workspace) == {name: len(table) for name, table in facts(PLAN).items()} and files == {
+        record.id for record in workspace.registry.experiments()
+    } == {design.id for design in DESIGNS}
+
+
+def test_a_second_build_does_nothing(tmp_path: Path) -> None:
+    said: list[str] = []
+    build(tmp_path / "demo", people=300, days=42, seed=5, progress=said.append)
+    assert said[0] == "Simulating 300 people for 42 days" and said[-1] == "Writing the experiments"
+    before = {file: file.stat().st_mtime_ns for file in (tmp_path / "demo").rglob("*")}
+    said.clear()
+    build(tmp_path / "demo", people=300, days=42, seed=5, progress=said.append)
+    assert not said and before == {file: file.stat().st_mtime_ns for file in (tmp_path / "demo").rglob("*")}
+    assert is_complete(tmp_path / "demo")
+
+
+@pytest.mark.parametrize("moment", ["Simulating", "days 21 to 40", "Writing the experiments"])
+def test_a_killed_build_is_completed_by_the_next(tmp_path: Path, moment: str) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "demo"), moment], cwd=ROOT)
+    assert killed.returncode == -9
+    build(tmp_path / "demo", people=300, days=42, seed=5)
+    assert is_complete(tmp_path / "demo")
+
+
+def test_planned_units_follow_the_size_of_the_shop(tmp_path: Path) -> None:
+    build(tmp_path, people=1_000, days=42)
+    assert "planned_units = 800\n" in (tmp_path / "experiments" / "slate_ranker.toml").read_text()
+
+
+def test_a_demo_of_another_seed_size_or_version_is_refused(tmp_path: Path) -> None:
+    build(tmp_path, people=300, days=42, seed=5)
+    with pytest.raises(ShopError, match="300 people with seed 5 .* 300 people with seed 6 .*Delete the folder"):
+        build(tmp_path, people=300, days=42, seed=6)
+    with pytest.raises(ShopError, match="300 people .* 400 people .*Delete the folder"):
+        build(tmp_path, people=400, days=42, seed=5)
+    (tmp_path / "demo.json").write_text("{}")
+    with pytest.raises(ShopError, match="earlier version built. Delete"):
+        build(tmp_path, people=300, days=42, seed=5)
+
+
+def test_a_workspace_with_other_facts_is_refused(tmp_path: Path) -> None:
+    Workspace.create(tmp_path)
+    with pytest.raises(ShopError, match="facts of its own"):
+        build(tmp_path, people=300)
+
+
+def test_too_few_days_for_experiments_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ShopError, match="30 days are too few.* take 42"):
+        build(tmp_path, people=300, days=30)
+
+
+def test_the_command_builds_a_shop_of_any_size_and_reads_its_experiments(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["demo", str(tmp_path / "demo"), "--people", "1000", "--days", "42"])
+    assert done.exit_code == 0, done.output
+    registry = Workspace.open(tmp_path / "demo").registry
+    assert all(registry.latest_look(design.id) for design in DESIGNS)
+    assert "Simulating 1,000 people for 42 days" in done.output and "slate_ranker: " in done.output
