@@ -16,7 +16,7 @@ LINDEBERG = 0.35
 STAKE = 0.75
 ORDERS = 8
 STEPS = 24
-# No end is looked for beyond this many standard errors.
+# No end is looked for beyond this many standard errors, or shares of one decision.
 FARTHEST = 2.0**30
 
 
@@ -155,12 +155,16 @@ def betting(sums: Sums, alpha: float = 0.05) -> Interval:
 
 def _boundary(game: "_Game", sums: Sums, side: int) -> float:
     """The end below the value (side 1) or above it (side -1): the last value that is not rejected."""
-    inner, step = sums.value, max(sums.error, 1e-12)
-    outer = inner - side * step
+    inner = sums.value
+    low, high = sums.span(inner)
+    step = max(sums.error, (high - low) / len(sums.numerator) / abs(float(sums.denominator.mean())))
+    if step == 0:
+        return inner
+    farthest, outer = FARTHEST * step, inner - side * step
     while not game.rejects(outer, side):
         inner, step = outer, 2 * step
         outer = inner - side * step
-        if step > FARTHEST * max(sums.error, 1e-12):
+        if step > farthest:
             return -side * math.inf
     for _ in range(STEPS):
         middle = (outer + inner) / 2
