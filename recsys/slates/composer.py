@@ -14,6 +14,7 @@ Booleans = NDArray[np.bool_]
 
 
 LEAST = np.finfo(float).min
+BLOCK = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +162,14 @@ class _Board:
         score = np.where(there, made.score * self.exploration.temperature, np.nan)
         return replace(made, chosen=chosen, propensity=propensity, score=score)
 
-    def _ranked(self, place: int, relaxed: Integers) -> tuple[Booleans, NDArray[np.int32]]:
+    def _ranked(self, place: int, relaxed: Integers) -> tuple[Booleans, Floats]:
         """Who may stand here and their running number; notes in `relaxed` how many rules gave way."""
         if place and place % self.rules.row == 0:
-            self.open = self._free(place) & self._fair(place) & self._fresh(place)
+            for shown in self.shown[:, place - self.rules.row : place].T:
+                self.open &= self.publisher != shown[:, None]
         party = self._party(place)
         allowed = self.open if party is None else self.open & party
-        rank = allowed.cumsum(axis=1, dtype=np.int32)
+        rank = allowed.cumsum(axis=1, dtype=np.float64)
         if rank[:, -1].all():
             return allowed, rank
         allowed, fair = allowed.copy(), self._free(place) & self._fair(place)
@@ -177,9 +179,9 @@ class _Board:
             stuck = ~allowed.any(axis=1) & wider.any(axis=1)
             allowed[stuck] = wider[stuck]
             relaxed[stuck, place] = level
-        return allowed, allowed.cumsum(axis=1, dtype=np.int32)
+        return allowed, allowed.cumsum(axis=1, dtype=np.float64)
 
-    def _weights(self, allowed: Booleans, rank: NDArray[np.int32]) -> tuple[Booleans, Floats, Floats]:
+    def _weights(self, allowed: Booleans, rank: Floats) -> tuple[Booleans, Floats, Floats]:
         """Of the best `top` of those allowed: who they are, exp((s - best) / temperature), and its running sum.
 
         A running sum adds in one order however much padding follows: one request and many agree to the bit.
@@ -236,16 +238,24 @@ class _Board:
             if full.any():
                 self.open &= (self.publisher != last) | ~full[:, None]
         if self.vectors is not None:
-            like = np.einsum("rcd,rd->rc", self.vectors, self.vectors[self.rows, at] * self.penalty)
-            lower = self.base - like
+            like = np.matvec(self.vectors, self.vectors[self.rows, at] * self.penalty)
+            lower = self.base - like[:, : self.base.shape[1]]
             np.minimum(self.logits, lower if there.all() else np.where(there[:, None], lower, np.inf), out=lower)
             self.logits = lower
 
     def _sorted(self, vectors: NDArray[np.floating] | None) -> NDArray[np.floating] | None:
-        return None if vectors is None else vectors[self.rows[:, None], self.order]
+        """Rows in the order of the columns, and some more so that their number is a multiple of BLOCK.
+
+        A product of a matrix and a vector works on blocks of rows and rounds those that are left over otherwise: only
+        whole blocks give a candidate the same cosine alone as among more.
+        """
+        if vectors is None or not self.order.shape[1]:
+            return None
+        more = -self.order.shape[1] % BLOCK
+        return vectors[self.rows[:, None], np.pad(self.order, ((0, 0), (0, more)), mode="edge")]
 
 
-def _drawn(running: Floats, rank: NDArray[np.int32], ratio: Floats, draw: Floats) -> Integers:
+def _drawn(running: Floats, rank: Floats, ratio: Floats, draw: Floats) -> Integers:
     """The first column at which the running sum of the chances passes the draw; the number of columns if none does.
 
     The sum is that of weight * greedy + uniform over `uniform`, with `ratio` = greedy / uniform.
