@@ -347,3 +347,8 @@ def test_planned_effects_have_the_power_that_they_are_planned_for(golden, users)
         # One row asks for whole users: they are rounded up.
         assert power == pytest.approx(row["power"], abs=1e-9 if "metric" in row else 3e-5)
         assert power >= row["power"] - 1e-9
+        assert row["power"] == pytest.approx(0.8, rel=EXACT, abs=0)
+        assert row["n_obs"] == round(row["n_obs"])
+        if "metric" not in row:
+            fewer = float(found.standard_error) * np.sqrt(float(control.n) * 2 / (row["n_obs"] - 1))
+            assert OneLook().power(row["effect_size"], fewer, row["n_obs"] - 3) < row["power"]
