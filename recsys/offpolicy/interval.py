@@ -127,7 +127,7 @@ def corrected(sums: Sums, alpha: float = 0.05) -> Interval:
 
     influence, units = sums.influence, len(sums.numerator)
     spread = float(np.sqrt((influence**2).mean()))
-    skew = float((influence**3).mean()) / spread**3 / math.sqrt(units)
+    skew = float(((influence / spread) ** 3).mean()) / math.sqrt(units) if spread > 0 else 0.0
     quantile = float(stdtrit(units - 1, 1 - alpha / 2))
 
     def root(y: float) -> float:
