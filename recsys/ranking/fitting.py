@@ -86,12 +86,12 @@ def judged(ranker: Ranker, impressions: Impressions) -> dict[str, Any]:
     rate, area under the curve; None where nothing happened or no window is closed."""
     chances = ranker.chances(impressions.rows)
     return {
-        outcome: _judged_head(chances[:, k], impressions.labels[:, k], impressions.user)
+        outcome: judged_head(chances[:, k], impressions.labels[:, k], impressions.user)
         for k, outcome in enumerate(OUTCOMES)
     }
 
 
-def _judged_head(
+def judged_head(
     chances: NDArray[np.float64], labels: NDArray[np.float32], user: NDArray[np.integer]
 ) -> dict[str, Any] | None:
     known = ~np.isnan(labels)
