@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from recsys.facts import place
 from recsys.prices import last_before
-from recsys.ranking.rows import PURCHASE, REFUND
+from recsys.ranking.rows import CLICK, PURCHASE, REFUND
 from recsys.slate import OUTCOMES
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from store import Workspace
 
 DAY = 86_400_000_000
-# How long after the slate an act on the item counts; until then the outcome is not known. A refund counts where its
-# purchase does.
+# How long after the slate an act on the item counts; until then the outcome is not known. What follows a click counts
+# where the click does, and a refund where its purchase does: chances are multiplied along the same way.
 WINDOWS = {
     "click": 1 * DAY,
     "wishlist": 1 * DAY,
@@ -152,6 +152,7 @@ def _labels(log: "pa.Table", acts: "pa.Table", known_until: int) -> NDArray[np.f
     for column, outcome in enumerate(OUTCOMES):
         counts = (place(acts["kind"], KINDS[outcome]) >= 0)[act] & (since >= 0) & (since < WINDOWS[outcome])
         labels[row[counts], column] = 1
+    labels *= labels[:, CLICK : CLICK + 1]
     labels[:, REFUND] *= labels[:, PURCHASE]
     for column, outcome in enumerate(OUTCOMES):
         labels[shown_at + WINDOWS[outcome] > known_until, column] = np.nan

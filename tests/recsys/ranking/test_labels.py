@@ -66,7 +66,11 @@ def test_an_act_counts_from_the_slate_until_its_window_ends(tmp_path, outcome):
     ):
         folder = tmp_path / name
         folder.mkdir()
-        workspace = a_log(folder, {"kind": outcome, "item_id": "a", "slate_id": "s1", "time": at(when)})
+        acts = [
+            {"kind": kind, "item_id": "a", "slate_id": "s1", "time": at(t)}
+            for kind, t in (("view", 0.01), (outcome, when))
+        ]
+        workspace = a_log(folder, *acts)
         assert (outcome in happened(workspace)["a"]) == counts, name
 
 
@@ -95,6 +99,13 @@ def test_a_refund_without_a_slate_counts_for_the_last_purchase_before_it(tmp_pat
         {"kind": "refund", "item_id": "a", "unit_id": "somebody", "time": at(2)},
     )
     assert happened(workspace) == {"a": {"click", "purchase", "refund"}, "b": {"click", "purchase"}}
+
+
+def test_a_purchase_days_later_counts_only_if_the_item_was_looked_at_from_the_slate(tmp_path):
+    bought = {"kind": "purchase", "slate_id": "s1", "time": at(3)}
+    looked = {"kind": "view", "item_id": "b", "slate_id": "s1", "time": at(0.1)}
+    workspace = a_log(tmp_path, bought | {"item_id": "a"}, bought | {"item_id": "b"}, looked)
+    assert happened(workspace) == {"a": set(), "b": {"click", "purchase"}}
 
 
 def test_a_refund_of_a_purchase_that_does_not_count_does_not_count(tmp_path):
