@@ -16,8 +16,8 @@ class Settings:
     """The published settings for Gowalla, but 256 factors for 448: half the time.
 
     Attributes:
-        factors: how many of the graph's smoothest directions the low-pass part keeps.
-        low_pass: its weight beside the neighbours.
+        factors: how many of the graph's smoothest directions are kept.
+        low_pass: the weight of the low-pass part beside the neighbours.
         sharpening: for how long it is sharpened; 0 leaves the plain graph filter.
         others: how much an act that is not of the target action weighs.
     """
@@ -29,39 +29,44 @@ class Settings:
 
 
 class SharpenedFilter(Head, name="sharpened_filter", random=False):
-    """y = x S + w x low-pass, then y' = −y S followed for a while by one step of the fourth-order Runge-Kutta method.
+    """y = x S + w x low-pass, then one Runge-Kutta step of y' = −y S, with S = RᵀR, R normalised by both degrees' roots.
 
-    S = RᵀR for R normalised by the roots of both degrees. Nothing is learnt step by step; the price is paid in scoring:
-    ten passes over the acts for each batch of users. Source: Choi et al., SIGIR 2023 (BSPM). On validation acts of
-    Gowalla sharpening raises recall@20 from 0.200 to 0.206.
+    The step is y p(S), p the exponential's series to the fourth order. Source: Choi et al., SIGIR 2023 (BSPM). Differs
+    from it by: x S p(S) is exact along the directions that are kept, and linear beyond, where the eigenvalues are small:
+    p there is its value at half the smallest one that is kept. So one product with a sparse S does for ten with R. On
+    Gowalla's validation acts (one user in twelve) recall@20 is 0.2060 so, 0.2059 with the ten, 0.1995 without sharpening.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
 
     def fit(self, data: Interactions, context: Context, rng: np.random.Generator) -> Self:
-        history = signals(data, context.target, self.settings.others).tocsr()
-        per_user, per_item = np.asarray(history.sum(axis=1)), np.asarray(history.sum(axis=0))
-        self._history = history
-        self._graph = scaled(history, power(per_user, -0.5), power(per_item, -0.5))
-        self._across = self._graph.T.tocsr()
-        directions = smoothest(self._graph, self.settings.factors)
-        self._into = power(per_item, -0.5)[:, None] * directions.T
-        self._out = power(per_item, 0.5) * directions
+        settings = self.settings
+        history = signals(data, context.target, settings.others).tocsr()
+        per_item = np.asarray(history.sum(axis=0))
+        graph = scaled(history, power(np.asarray(history.sum(axis=1)), -0.5), power(per_item, -0.5))
+        directions = smoothest(graph, settings.factors)
+        low_pass = np.ascontiguousarray((power(per_item, 0.5) * directions).T)
+        sharp = low_pass
+        for order in (4, 3, 2, 1):
+            sharp = low_pass - np.float32(settings.sharpening / order) * (graph.T @ (graph @ sharp))
+        eigenvalues = np.sum((graph @ directions.T) ** 2, axis=0, dtype=np.float64)
+        beyond = self._response(eigenvalues.min() / 2)
+        own = eigenvalues * (self._response(eigenvalues) - beyond)
+        self._history, self._neighbours = history, (graph.T @ graph).tocsr() * np.float32(beyond)
+        self._into = np.hstack([directions.T, power(per_item, -0.5)[:, None] * directions.T])
+        self._out = np.vstack([own[:, None] * directions, settings.low_pass * sharp.T]).astype(np.float32)
         return self
 
     def scores(self, users: NDArray[np.integer]) -> NDArray[np.float32]:
         history = self._history[users]
-        start = np.ascontiguousarray(history.toarray().T)
-        low_pass = np.float32(self.settings.low_pass) * ((history @ self._into) @ self._out)
-        blurred = self._blur(start) + low_pass.T
-        sharp = blurred
-        # One Runge-Kutta step of a linear equation is the exponential's series, here by Horner's rule.
-        for order in (4, 3, 2, 1):
-            sharp = blurred - np.float32(self.settings.sharpening / order) * self._blur(sharp)
-        return np.ascontiguousarray(sharp.T, np.float32)
+        near = np.asarray((history @ self._neighbours).toarray(), np.float32)
+        near += (history @ self._into) @ self._out
+        return near
 
-    def _blur(self, columns: NDArray[np.float32]) -> NDArray[np.float32]:
-        """S times each user's column, shape (items, users)."""
-        found: NDArray[np.float32] = self._across @ (self._graph @ columns)
-        return found
+    def _response(self, eigenvalue: NDArray[np.float64] | float) -> NDArray[np.float64]:
+        """p(l): what the step leaves of a direction, by Horner's rule."""
+        left = np.ones_like(eigenvalue, np.float64)
+        for order in (4, 3, 2, 1):
+            left = 1 - self.settings.sharpening / order * eigenvalue * left
+        return left

@@ -6,9 +6,8 @@ import pytest
 from recsys.errors import HeadError
 from recsys.heads import Context, head
 from recsys.heads.algebra import signals, strongest
-from recsys.heads.als import Als
+from recsys.heads.als import Als, solve
 from recsys.heads.als import Settings as AlsSettings
-from recsys.heads.als import solve
 from recsys.heads.ease import Ease
 from recsys.heads.graph_filter import GraphFilter
 from recsys.heads.graph_filter import Settings as FilterSettings
@@ -70,7 +69,7 @@ def test_item_knn_sums_the_cosines_of_the_nearest(monkeypatch):
 
 
 def test_als_solves_each_row_as_a_plain_weighted_regression_does():
-    data, dense = drawn(40, 25)
+    data, _ = drawn(40, 25)
     rng, settings = np.random.default_rng(1), AlsSettings(factors=6, unobserved=0.2, penalty=0.05)
     fixed = rng.normal(size=(25, 6)).astype(np.float32)
     weights = signals(data, None).tocsr()
@@ -113,17 +112,26 @@ def test_the_graph_filter_is_its_formula_and_with_its_papers_exponents_theirs():
         assert scores(GraphFilter(settings), data, 40) == pytest.approx(expected, abs=1e-4)
 
 
-def test_the_sharpened_filter_is_one_step_of_runge_kutta():
+def test_the_sharpened_filter_is_one_step_of_runge_kutta_where_all_directions_are_kept():
     data, dense = drawn(40, 25)
     graph = inverse_power(dense.sum(axis=1), -0.5)[:, None] * dense * inverse_power(dense.sum(axis=0), -0.5)
     blur = graph.T @ graph
-    start, step = dense @ blur + 0.2 * low_pass(dense, 4), 2.5
+    start, step = dense @ blur + 0.2 * low_pass(dense, 24), 2.5
     first = -start @ blur
     second = -(start + step / 2 * first) @ blur
     third = -(start + step / 2 * second) @ blur
     fourth = -(start + step * third) @ blur
     expected = start + step / 6 * (first + 2 * second + 2 * third + fourth)
-    assert scores(SharpenedFilter(SharpSettings(4, 0.2, 2.5)), data, 40) == pytest.approx(expected, abs=1e-4)
+    assert scores(SharpenedFilter(SharpSettings(24, 0.2, 2.5)), data, 40) == pytest.approx(expected, abs=1e-4)
+
+
+def test_with_few_directions_the_sharpened_filter_stays_near_the_whole_one():
+    data, _ = drawn(200, 80)
+    whole, few, plain = (
+        scores(SharpenedFilter(SharpSettings(factors, 0.0, step)), data, 200)
+        for factors, step in ((79, 2.5), (20, 2.5), (79, 0))
+    )
+    assert np.linalg.norm(few - whole) < 0.1 * np.linalg.norm(plain - whole)
 
 
 def test_an_act_other_than_the_target_counts_less_and_a_bought_item_counts_once():

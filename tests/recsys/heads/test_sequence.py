@@ -1,0 +1,69 @@
+"""The encoder as a head: it reads order where there is one, and shares the work with the linear heads by validation."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from recsys.errors import HeadError
+from recsys.evaluation.evaluate import evaluate
+from recsys.evaluation.split import Split
+from recsys.heads.hybrid import SHARES, Hybrid
+from recsys.heads.sequence import Sequence
+from recsys.interactions import Interactions
+
+ITEMS = 60
+
+
+def chains(*, ordered: bool = True) -> Split:
+    """400 people of 4 to 9 acts, each on the item 7 after the one before; only the order tells which is next."""
+    rng = np.random.default_rng(2)
+    user, item = [], []
+    for person in range(400):
+        start, long = int(rng.integers(ITEMS)), int(rng.integers(4, 10))
+        user += [person] * long
+        item += [(start + 7 * step) % ITEMS for step in range(long)]
+    names = [f"u{each}" for each in range(400)], [f"i{each}" for each in range(ITEMS)]
+    data = Interactions.of(*names, np.array(user), np.array(item), np.full(len(user), 3), np.arange(len(user)))
+    from_end = data.starts[data.user + 1] - 1 - np.arange(len(data))
+    parts = [data.keep(rows) for rows in (from_end > 1, from_end == 1, from_end == 0)]
+    return Split("chains", "the last act is the test, the one before it validation", *parts, ordered=ordered)
+
+
+def fitted(kind, split):
+    return kind().fit(split.train, split.context(60), np.random.default_rng(1))
+
+
+def test_order_is_read_where_there_is_one():
+    ordered, any_order = (
+        evaluate(fitted(Sequence, split), split, "validation") for split in (chains(), chains(ordered=False))
+    )
+    assert ordered["recall@5"].mean > 0.9
+    assert ordered["ndcg@5"].lower > any_order["ndcg@5"].upper
+
+
+def test_a_refit_reads_the_acts_that_validation_held():
+    split = chains()
+    one = fitted(Sequence, split)
+    before = evaluate(one, split)["recall@5"]
+    known = split.stage("test").known
+    one.refit(known, replace(split.context(60), validation=None), np.random.default_rng(2))
+    after = evaluate(one, split)["recall@5"]
+    # Before it the next act but one is asked for, of which the history says as little as of any.
+    assert after.mean > 0.9 > before.mean
+
+
+def test_the_encoders_share_is_the_one_that_validation_likes_best():
+    split = chains()
+    one = fitted(Hybrid, split)
+    assert one.share >= 0.45
+    best = evaluate(one, split, "validation")["ndcg@20"].mean
+    for share in SHARES:
+        one.share = share
+        assert evaluate(one, split, "validation")["ndcg@20"].mean <= best + 1e-9
+
+
+def test_scores_of_a_head_that_was_not_fitted_are_refused():
+    one = Sequence()
+    with pytest.raises(HeadError, match="not fitted"):
+        one._fitted()
