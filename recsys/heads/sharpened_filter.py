@@ -29,12 +29,12 @@ class Settings:
 
 
 class SharpenedFilter(Head, name="sharpened_filter", random=False):
-    """y = x S + w x low-pass, then one Runge-Kutta step of y' = −y S, with S = RᵀR, R normalised by both degrees' roots.
+    """y = x S + w x low-pass, then a Runge-Kutta step of y' = −y S; S = RᵀR, R normalised by both degrees' roots.
 
     The step is y p(S), p the exponential's series to the fourth order. Source: Choi et al., SIGIR 2023 (BSPM). Differs
-    from it by: x S p(S) is exact along the directions that are kept, and linear beyond, where the eigenvalues are small:
-    p there is its value at half the smallest one that is kept. So one product with a sparse S does for ten with R. On
-    Gowalla's validation acts (one user in twelve) recall@20 is 0.2060 so, 0.2059 with the ten, 0.1995 without sharpening.
+    from it by: x S p(S) is exact along the directions that are kept and linear beyond, where eigenvalues are small: p
+    there is its value at half the smallest one that is kept. So one product with a sparse S does for ten with R. On
+    Gowalla's validation acts, one user in twelve, recall@20 is 0.2060 so, 0.2059 with the ten, 0.1995 unsharpened.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:

@@ -57,7 +57,7 @@ CASES = {
     "gowalla": Case(
         "gowalla",
         "given_split",
-        ("popularity", "item_knn", "graph_filter", "sharpened_filter"),
+        ("popularity", "graph_filter", "sharpened_filter"),
         (
             Target("recall@20", 0.185, source="LightGCN .1820-.1830, GF-CF .1849, SimpleX .1872"),
             Target("ndcg@20", 0.152, source="LightGCN .1547-.1554, GF-CF .1518"),
@@ -118,9 +118,11 @@ def main(data: Path, repeat: int, peers: bool) -> None:
 def measure(names: Sequence[str], seeds: int = SEEDS) -> None:
     """Runs these data sets; the results of others stay as they were."""
     kept = RESULTS / "published_targets.json"
-    found: dict[str, Any] = json.loads(kept.read_text("utf-8")) if kept.is_file() else {}
     for name in names:
-        found[name] = run(CASES[name], seeds)
+        measured = run(CASES[name], seeds)
+        # Read late: two of these may run at once, each on its own data sets.
+        found: dict[str, Any] = json.loads(kept.read_text("utf-8")) if kept.is_file() else {}
+        found[name] = measured
         kept.write_text(json.dumps(found, indent=1), encoding="utf-8")
         (RESULTS / "published_targets.md").write_text(page(found), encoding="utf-8")
 
