@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.engine.answer import Answer, slate_id
-from recsys.engine.bundle import Bundle
-from recsys.engine.online import opened_store
+from recsys.engine.bundle import RANKER, Bundle
+from recsys.engine.online import kept_store, opened_store
 from recsys.engine.scoring import Scored, Scoring, view_of
 from recsys.engine.sources import Asked, Found, places_of
 from recsys.engine.state import State
@@ -192,7 +192,11 @@ class Engine:
 
 def _bundle(workspace: "Workspace", version: str | None) -> Bundle:
     record = workspace.registry.model(MODEL, version) if version else workspace.registry.serving_model(MODEL)
-    return Bundle() if record is None else Bundle.load(workspace.path / record.artifact, record.version)
+    if record is None:
+        return Bundle()
+    if (workspace.path / record.artifact / RANKER).is_dir():
+        kept_store(workspace)
+    return Bundle.load(workspace.path / record.artifact, record.version)
 
 
 def _seed(request: Request) -> int:

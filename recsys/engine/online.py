@@ -19,11 +19,10 @@ FOLDER = Path("models") / "online"
 READ = ("events", "items", "prices", "friendships", "users")
 
 
-def opened_store(workspace: "Workspace", catalogue: Catalogue) -> MemoryStore:
-    """A store that has seen what the lake holds now and nothing else, of this process alone.
+def kept_store(workspace: "Workspace") -> Path:
+    """The folder of a store that has seen what the lake holds now and nothing else; built where it is not there.
 
-    One store is built for each state of the lake and kept in the workspace; the engine works on a copy, so that two
-    processes never write to one and what was observed before is not counted again once it is in the lake.
+    Building takes more memory than all that an engine keeps: do it before anything is loaded.
     """
     versions = {table: version for table, version in workspace.lake.versions().items() if table in READ}
     name = blake2b(json.dumps(versions, sort_keys=True).encode(), digest_size=8).hexdigest()
@@ -33,8 +32,18 @@ def opened_store(workspace: "Workspace", catalogue: Catalogue) -> MemoryStore:
         for old in kept.parent.iterdir():
             shutil.rmtree(old, ignore_errors=True)
         MemoryStore.build(kept, History.read(workspace))
+    return kept
+
+
+def opened_store(workspace: "Workspace", catalogue: Catalogue) -> MemoryStore:
+    """A store that has seen what the lake holds now and nothing else, of this process alone.
+
+    One store is built for each state of the lake and kept in the workspace; the engine works on a copy, so that two
+    processes never write to one and what was observed before is not counted again once it is in the lake.
+    """
+    kept = kept_store(workspace)
     own = Path(tempfile.mkdtemp(prefix="holdout-online-"))
-    shutil.copytree(kept, own / name)
-    store = MemoryStore.open(own / name, catalogue)
+    shutil.copytree(kept, own / kept.name)
+    store = MemoryStore.open(own / kept.name, catalogue)
     weakref.finalize(store, shutil.rmtree, own, ignore_errors=True)
     return store
