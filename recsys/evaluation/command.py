@@ -20,6 +20,7 @@ def evaluate(
     ] = None,
     friends: Annotated[Path | None, typer.Option(help="A file of friends: `user user` a line.")] = None,
     attributes: Annotated[Path | None, typer.Option(help="What items are: `item attribute ...` a line.")] = None,
+    groups: Annotated[Path | None, typer.Option(help="A folder with groupMember.txt and groups' acts.")] = None,
     models: Annotated[str, typer.Option(help="all, linear, or names with commas.")] = "all",
     minutes: Annotated[float, typer.Option(min=0.01, help="Of CPU that a model may be fitted.")] = 30.0,
     seeds: Annotated[int, typer.Option(min=1, max=20, help="How many; the median is printed.")] = 3,
@@ -28,10 +29,11 @@ def evaluate(
     """Compare every model on the acts in PATH: full ranking, recall, hit rate and NDCG, and which one to serve."""
     from recsys.evaluation.comparison import compare
     from recsys.evaluation.protocols import split
-    from recsys.evaluation.sources import load, with_files
+    from recsys.evaluation.sources import load, load_groups, with_files
     from recsys.evaluation.table import as_text, write_json
 
-    source = with_files(load(path, form), friends, attributes)
+    acts = load_groups(groups, path if path.is_file() else None) if groups else load(path, form)
+    source = with_files(acts, friends, attributes)
     kind = protocol or source.protocol
     found = compare(
         lambda seed: split(source, kind, seed),

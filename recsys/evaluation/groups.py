@@ -18,22 +18,25 @@ FILES = ("groupMember.txt", "groupRatingTrain.txt", "groupRatingTest.txt", "user
 
 
 def read_groups(
-    folder: Path,
+    folder: Path, people: Path | None = None
 ) -> "tuple[Interactions, Interactions, csr_array, NDArray[np.int32] | None]":
     """Train acts of people and groups, test acts of groups, members, and negatives of the test acts if they are given.
 
     The files are those of AGREE and ConsRec: `group member,member,...`, `group item`, `user item`, and
     `(group,item) item item ...`. Group 7 becomes the user "group 7"; members has shape (users, users).
 
+    `people` is a file of `user item`, userRatingTrain.txt of the folder if None.
+
     Raises:
         DataError: if a file is missing or a line is not of its form.
     """
-    if missing := [name for name in FILES if not (folder / name).is_file()]:
-        raise DataError(f"{folder}: {missing[0]} is missing; groups need {', '.join(FILES)}.")
+    needed = FILES[:3] if people else FILES
+    if missing := [name for name in needed if not (folder / name).is_file()]:
+        raise DataError(f"{folder}: {missing[0]} is missing; groups need {', '.join(needed)}.")
     users, items = Numbering(), Numbering()
-    people = read_pairs(folder / FILES[3], Rows(users, items))
-    train = _of_groups(folder / FILES[1], Rows(users, items, len(people.user)))
-    test = _of_groups(folder / FILES[2], Rows(users, items, len(people.user) + len(train.user)))
+    own = read_pairs(people or folder / FILES[3], Rows(users, items))
+    train = _of_groups(folder / FILES[1], Rows(users, items, len(own.user)))
+    test = _of_groups(folder / FILES[2], Rows(users, items, len(own.user) + len(train.user)))
     pairs = [
         (users.number(f"group {fields[0]}"), users.number(member))
         for _, fields in lines(folder / FILES[0])
@@ -41,9 +44,7 @@ def read_groups(
     ]
     group, member = np.asarray(pairs).T
     negatives = _negatives(folder / "groupRatingNegative.txt", items)
-    past = Rows(
-        users, items, 0, people.user + train.user, people.item + train.item, people.action + train.action
-    ).interactions()
+    past = Rows(users, items, 0, own.user + train.user, own.item + train.item, own.action + train.action).interactions()
     wanted = test.interactions()
     members = ones(group, member, (len(users.places), len(users.places)))
     if negatives is None:

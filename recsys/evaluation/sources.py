@@ -42,7 +42,9 @@ class Source:
     @property
     def protocol(self) -> str:
         """The protocol that fits where none is asked for."""
-        return "ratio_split" if self.test is None else "given_split"
+        if self.test is not None:
+            return "given_split"
+        return "leave_one_out" if self.ordered else "ratio_split"
 
 
 # In a folder, the names of the files to train on, to choose by and to test on.
@@ -130,12 +132,17 @@ def _text(form: str) -> Callable[[Path], Source]:
     return read
 
 
-def _groups(path: Path) -> Source:
-    train, test, members, negatives = read_groups(path)
+def load_groups(folder: Path, people: Path | None = None) -> Source:
+    """Groups from the files in `folder`, with what people did from the file of pairs `people`, or the folder's own.
+
+    Raises:
+        DataError: if a file is missing or a line is not of its form.
+    """
+    train, test, members, negatives = read_groups(folder, people)
     is_group = np.asarray(members.sum(axis=1)) > 0
     note = "groups are users whose items are to be found; people's acts and members are known besides"
     sides = Sides(members=members)
-    return Source(path.stem, train, test=test, sides=sides, judged=is_group, negatives=negatives, note=note)
+    return Source(folder.stem, train, test=test, sides=sides, judged=is_group, negatives=negatives, note=note)
 
 
 def _hours(path: Path) -> Source:
@@ -151,4 +158,4 @@ def _behaviours(path: Path) -> Source:
 
 
 READ: dict[str, Callable[[Path], Source]] = {form: _text(form) for form in FORMS}
-READ |= {"groups": _groups, "hours": _hours, "behaviours": _behaviours}
+READ |= {"groups": load_groups, "hours": _hours, "behaviours": _behaviours}

@@ -7,7 +7,7 @@ from shared import RECSYS, needs_recsys
 from recsys.errors import DataError
 from recsys.evaluation.evaluate import evaluate
 from recsys.evaluation.protocols import split
-from recsys.evaluation.sources import load
+from recsys.evaluation.sources import load, load_groups
 from recsys.heads import head
 
 
@@ -58,6 +58,12 @@ def test_groups_without_their_members_or_acts_are_refused(tmp_path):
     (folder(tmp_path) / "userRatingTrain.txt").unlink()
     with pytest.raises(DataError, match=r"userRatingTrain.txt is missing; groups need groupMember.txt"):
         load(tmp_path)
+
+
+def test_what_people_did_may_lie_in_another_file(tmp_path):
+    (tmp_path / "people.txt").write_text("2 7\n2 6\n")
+    source = load_groups(folder(tmp_path), tmp_path / "people.txt")
+    assert named(source.acts) == [("2", "7"), ("2", "6"), ("group 0", "7"), ("group 1", "8")]
 
 
 @needs_recsys
