@@ -344,11 +344,13 @@ def demo(
     folder: Annotated[Path, typer.Argument()] = Path("demo"),
     people: Annotated[int, typer.Option(min=1_000, max=1_000_000, help="How many people the shop has.")] = 10_000,
     days: Annotated[int, typer.Option(min=42, max=730, help="How long it is open; experiments run in the end.")] = 120,
+    train: Annotated[float, typer.Option(min=0, help="CPU minutes to train the engine of later days; 0: none.")] = 0,
 ) -> None:
     """Build the demo shop in FOLDER and read its experiments; a finished one is left as it is."""
-    from recsys.world import build
+    from recsys.world import build, trained_engine
 
-    build(folder, people=people, days=days, progress=_progress)
+    engine = trained_engine(train, _progress) if train else None
+    build(folder, people=people, days=days, engine=engine, progress=_progress)
     registry = _open(folder).registry
     if not all(registry.latest_look(experiment.id) for experiment in registry.experiments()):
         refresh(folder)

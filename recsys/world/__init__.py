@@ -1,7 +1,7 @@
 """The demo shop: people with tastes, wallets, friends and memories, day by day; any campaign can be taken out."""
 
 from recsys.world.building import Building, ShopError
-from recsys.world.demo import build
+from recsys.world.demo import build, trained_engine
 from recsys.world.designs import DESIGNS, Change, Design
 from recsys.world.policy import Ask, Policy, Shown
 from recsys.world.served import Served
@@ -23,5 +23,6 @@ __all__ = [
     "Shown",
     "TrueEffect",
     "build",
+    "trained_engine",
     "true_effects",
 ]

@@ -12,8 +12,8 @@ from store import Workspace
 
 DEFINITIONS = Path(__file__).parent / "experiments"
 PEOPLE, LENGTH, SEED = 10_000, 120, 2026
-# The weeks that an engine serves, the last ones.
-SERVED = 50
+# The share of days that an engine serves, the last ones: 50 of 120.
+SERVED = 5 / 12
 FEWEST_DAYS = 42
 DONE = "done"
 # Where shops of versions before the living one kept their plan.
@@ -35,8 +35,8 @@ def build(
 
     Args:
         days: of the whole shop; the last `DAYS` have the experiments.
-        engine: called once the first weeks have passed under the plain policy; makes what serves the last `SERVED`
-            days. Without it the plain policy serves to the end.
+        engine: called once the first weeks have passed under the plain policy; makes what serves the others, from
+            `switch(days)` on. Without it the plain policy serves to the end.
         progress: is told, in words, what is being done.
 
     Raises:
@@ -54,13 +54,37 @@ def build(
     workspace = Workspace.create(root, name="Demo shop") if fresh else Workspace.open(root)
     building = Building(workspace, plan)
     say(f"Simulating {people:,} people for {days} days")
-    building.until(days - SERVED if engine else days, building.shop.plain, say)
+    building.until(switch(days) if engine else days, building.shop.plain, say)
     if engine and building.day < days:
         served = Served(engine(workspace), building.shop.names, building.shop.setting.draws)
         building.until(days, served, say)
     say("Writing the experiments")
     write_experiments(workspace, people / PEOPLE)
     (root / FOLDER / DONE).touch()
+
+
+def switch(days: int) -> int:
+    """The first day that an engine serves."""
+    return days - round(SERVED * days)
+
+
+def trained_engine(minutes: float, progress: Callable[[str], None] | None = None) -> Callable[[Workspace], Engine]:
+    """For `build`: an engine trained on the first weeks, unless the workspace has one that serves already.
+
+    Args:
+        minutes: of CPU that the encoder may take.
+    """
+
+    def engine(workspace: Workspace) -> Engine:
+        from recsys.engine.engine import MODEL
+        from recsys.engine.engine import Engine as Trained
+        from recsys.training.pipeline import train
+
+        if workspace.registry.serving_model(MODEL) is None:
+            train(workspace, minutes=minutes, resume=True, progress=progress or (lambda message: None))
+        return Trained.open(workspace)
+
+    return engine
 
 
 def write_experiments(workspace: Workspace, scale: float = 1.0) -> None:

@@ -8,7 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from holdout import app
-from recsys.world import DESIGNS, Plan, ShopError, build
+from recsys.world import DESIGNS, Plan, Shop, ShopError, build
+from recsys.world.policy import SURFACES
 from store import Workspace
 from tests.recsys.world.a_shop import facts
 
@@ -90,3 +91,25 @@ def test_the_command_builds_a_shop_of_any_size_and_reads_its_experiments(tmp_pat
     registry = Workspace.open(tmp_path / "demo").registry
     assert all(registry.latest_look(design.id) for design in DESIGNS)
     assert "Simulating 1,000 people for 42 days" in done.output and "slate_ranker: " in done.output
+
+
+def test_an_engine_serves_the_later_days_after_the_plain_policy(tmp_path: Path) -> None:
+    from recsys.engine.engine import Engine
+    from recsys.world.demo import switch
+
+    opened: list[dict[str, int]] = []
+
+    def engine(workspace: Workspace) -> Engine:
+        opened.append(rows(workspace))
+        return Engine.open(workspace)
+
+    for _ in range(2):
+        build(tmp_path, people=300, days=42, seed=5, engine=engine)
+    assert len(opened) == 1
+    shop = Shop.open(PLAN)
+    shown = Workspace.open(tmp_path).lake.table("recommendations").to_pyarrow()
+    begins = shop.setting.calendar.at(switch(42) * 86_400)
+    assert 0 < opened[0]["recommendations"] < len(shown)
+    assert {row["policy"] == "plain-1" for row in shown.to_pylist() if row["time"] < begins} == {True}
+    assert {row["policy"] == "plain-1" for row in shown.to_pylist() if row["time"] >= begins} == {False}
+    assert {row["surface"] for row in shown.to_pylist() if row["time"] >= begins} == {*SURFACES}
