@@ -11,8 +11,8 @@ from store.registry import ModelRecord
 
 TITLE = "Models"
 ICON = ""
-GROUP = "Engine"
-ORDER = 55
+GROUP = ""
+ORDER = 27
 NONE = "No other version"
 
 

@@ -12,8 +12,8 @@ from store import StoreError
 
 TITLE = "Policies"
 ICON = ""
-GROUP = "Engine"
-ORDER = 60
+GROUP = ""
+ORDER = 28
 PERIODS = {"Last 28 days": 28, "Last 7 days": 7, "All of the log": None}
 
 

@@ -13,8 +13,8 @@ from store import StoreError
 
 TITLE = "Recommender"
 ICON = ""
-GROUP = "Engine"
-ORDER = 50
+GROUP = ""
+ORDER = 26
 
 
 def page() -> None:
@@ -53,6 +53,7 @@ def _asked() -> tuple[str, int]:
 
 def _another() -> None:
     st.session_state["person"] = _somebody(random.SystemRandom().randrange(2**31))
+    st.query_params.pop("item", None)
 
 
 def _somebody(seed: int) -> str:

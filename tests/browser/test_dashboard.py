@@ -30,6 +30,9 @@ PATHS = (
     "/definitions",
     "/definitions?tab=Metrics",
     "/definitions?doc=multiplicity",
+    "/recommender",
+    "/models",
+    "/policies",
 )
 
 # Streamlit probes /readout/_stcore/... before it finds the server at the root: two 404s on every page but the first.
