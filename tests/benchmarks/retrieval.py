@@ -37,7 +37,7 @@ def _text(rows: dict[str, dict[str, list[dict[str, Any]]]]) -> str:
         "Vectors of 64 numbers in 2,000 clusters of unlike sizes, their variances decaying over the dimensions; "
         "`overlapping` clusters are\nas wide as their centres lie apart, `separate` ones 0.6 of that. 500 queries drawn "
         "alike. Memory is the process's own; mapped are\npages of files that the system may take back. CPU times on a "
-        f"shared machine: {said}, faiss {version('faiss-cpu')}.\n"
+        f"shared machine, the more it had to do the longer: {said}, faiss {version('faiss-cpu')}.\n"
     )
     for title, found in rows.items():
         known = [name for name in _names(peers=True) if name in found]
