@@ -35,18 +35,18 @@ class Charts:
 
         Items that nobody touched follow by release, the newest first.
         """
-        acts, n = people.acts, len(released)
-        end = until if until is not None else int(acts.time.max(initial=0)) + 1
-        recent = (acts.time >= end - DAYS * DAY) & (acts.time < end)
-        weight = np.array([WEIGHTS[action] for action in ACTIONS])[acts.action[recent]]
-        segment = people.segment[acts.user[recent]].astype(np.int64)
+        n, end = len(released), until if until is not None else int(people.acts.time.max(initial=0)) + 1
+        user, item, action, time = people.since(end - DAYS * DAY)
+        user, item, action = (array[time < end] for array in (user, item, action))
+        weight = np.array([WEIGHTS[name] for name in ACTIONS])[action]
+        segment = people.segments_of(user)
         newest = np.empty(n)
         newest[np.argsort(released, kind="stable")] = np.arange(n) / max(n, 1)
-        everybody = np.bincount(acts.item[recent], weight, n)
+        everybody = np.bincount(item, weight, n)
         score = everybody / max(everybody.max(initial=0.0), 1.0)
         best = [_best(everybody + 1e-6 * newest)]
         for k in range(1, len(people.segments)):
-            own = np.bincount(acts.item[recent][segment == k], weight[segment == k], n)
+            own = np.bincount(item[segment == k], weight[segment == k], n)
             best.append(_best(own + EVERYBODY * everybody + 1e-6 * newest))
         return cls(np.stack(best), score)
 

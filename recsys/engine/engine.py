@@ -36,6 +36,8 @@ BATCH = 256
 # Candidates that are ranked of each request.
 RANKED = 300
 MOST_ITEMS = 200
+# After so many acts the charts are counted again.
+CHARTED_EVERY = 2_000
 
 
 class Engine:
@@ -43,7 +45,7 @@ class Engine:
 
     def __init__(self, state: State, store: OnlineStore | None, *, ranked: int = RANKED) -> None:
         self.state, self.store, self.ranked = state, store, ranked
-        self.scoring = Scoring(state, store)
+        self._uncharted = 0
         # Where what the ranker read is kept, of a share of the slates.
         self.served: ServedLog | None = None
 
@@ -69,6 +71,11 @@ class Engine:
         if store is not None:
             engine.served = ServedLog.of(where, ServingSettings.read(where.settings.serving).log_features)
         return engine
+
+    @property
+    def scoring(self) -> Scoring:
+        """With the state as it is now."""
+        return Scoring(self.state, self.store)
 
     @property
     def model(self) -> str | None:
@@ -112,6 +119,10 @@ class Engine:
             item = self.state.place.get(str(event.get("item_id")), -1)
             if item >= 0:
                 self.state.people.observe(event, item)
+                self._uncharted += 1
+        if self._uncharted >= CHARTED_EVERY:
+            self._uncharted = 0
+            self.state = self.state.charted()
         if self.store is not None:
             self.store.observe(Acts.of_events(events, self.state.catalogue, self.state.place))
 

@@ -41,6 +41,7 @@ class People:
     _later: dict[int, list[tuple[int, int, int]]] = field(default_factory=lambda: defaultdict(list))
     _bought: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
     _returned: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
+    _observed: list[tuple[int, int, int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._number = {user: number for number, user in enumerate(self.acts.users)}
@@ -59,6 +60,11 @@ class People:
         segment[at] = codes
         age[at] = table["age"].fill_null(UNKNOWN_AGE).to_numpy()
         return cls(acts, _owned(workspace, acts), segments, segment, age)
+
+    @property
+    def last(self) -> int:
+        """When the last act was, microseconds since 1970; 0 before the first."""
+        return max(int(self.acts.time.max(initial=0)), max((act[3] for act in self._observed), default=0))
 
     def number(self, user_id: str) -> int:
         """The person's number, -1 for somebody whom nobody has seen."""
@@ -84,7 +90,7 @@ class People:
         """Stated ages, -1 where not stated."""
         return self._looked_up(self.age, people, UNKNOWN_AGE)
 
-    def segments_of(self, people: Sequence[int]) -> NDArray[np.int32]:
+    def segments_of(self, people: Sequence[int] | Ints) -> NDArray[np.int32]:
         """Places in `segments`, 0 for those of whom nothing is known."""
         return self._looked_up(self.segment, people, 0)
 
@@ -93,7 +99,8 @@ class People:
         person = self._known(str(event["unit_id"]))
         kind = event["kind"]
         if kind in ACTIONS:
-            time = int(event["time"].timestamp() * 1_000_000)
+            time = round(event["time"].timestamp() * 1_000_000)
+            self._observed.append((person, item, ACTIONS.index(kind), time))
             acts = self._later[person]
             acts.append((item, ACTIONS.index(kind), time))
             if len(acts) > 1 and acts[-2][2] > time:
@@ -106,6 +113,19 @@ class People:
         elif kind == "refund":
             self._bought[person].discard(item)
             self._returned[person].add(item)
+
+    def since(self, time: int) -> tuple[Ints, Ints, Ints, Ints]:
+        """People, items, actions and times of all acts at or after a time; earlier ones that were observed are let go.
+
+        People who were seen for the first time since the facts were read have numbers past the end of `acts.users`.
+        """
+        self._observed = [act for act in self._observed if act[3] >= time]
+        new = np.array(self._observed, np.int64).reshape(-1, 4)
+        acts = self.acts
+        recent = acts.time >= time
+        known = acts.user[recent], acts.item[recent], acts.action[recent], acts.time[recent]
+        user, item, action, when = (np.concatenate([a, b]) for a, b in zip(known, new.T, strict=True))
+        return user, item, action, when
 
     def _own(self, person: int, item: int) -> None:
         self._bought[person].add(item)
@@ -136,7 +156,7 @@ class People:
             items = items[~np.isin(items, list(returned))]
         return np.concatenate([items, np.fromiter(bought, np.int64)]) if bought else items
 
-    def _looked_up(self, values: NDArray[np.int32], people: Sequence[int], missing: int) -> NDArray[np.int32]:
+    def _looked_up(self, values: NDArray[np.int32], people: Sequence[int] | Ints, missing: int) -> NDArray[np.int32]:
         at = np.asarray(people, np.int64)
         known = (at >= 0) & (at < len(values))
         found = np.full(len(at), missing, np.int32)

@@ -28,6 +28,8 @@ DAY = 86_400_000_000
 EXPOSURE_DAYS = 28
 # Up to so many acts an engine that was not trained counts by itself what goes with what.
 COUNTED = 1_000_000
+# Up to so many numbers, segments times items, charts are counted again while the engine serves.
+CHARTED = 5_000_000
 # What the shop keeps of a price where the facts do not say.
 MARGIN = 0.3
 
@@ -97,6 +99,13 @@ class State:
             to_encoder=to_encoder,
             vectors=vectors,
         )
+
+    def charted(self) -> "State":
+        """With the charts as of the last act that was observed; as they were where counting would take too long."""
+        if len(self.people.segments) * len(self.catalogue) > CHARTED:
+            return self
+        charts = Charts.of(self.people, self.catalogue.released, until=self.people.last + 1)
+        return replace(self, sources=replace(self.sources, charts=charts))
 
 
 def contents_of(catalogue: Catalogue, items: NDArray[np.integer], now: int) -> list[Content]:

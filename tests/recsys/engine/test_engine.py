@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from recsys.engine.engine import MODEL, MOST_ITEMS, Engine
+from recsys.engine.engine import CHARTED_EVERY, MODEL, MOST_ITEMS, Engine
 from recsys.engine.scoring import RANKED_BY
 from recsys.errors import ModelError, RequestError
 from recsys.features.online import online_features
@@ -78,6 +78,28 @@ def test_a_gift_belongs_to_who_got_it(shop):
     act(engine, giver, "gift", item, recipient_id=friend)
     assert all(item not in shown(engine, friend, seed=seed) for seed in range(30))
     assert any(item in shown(engine, giver, seed=seed) for seed in range(30))
+
+
+def test_what_many_do_while_the_engine_serves_becomes_popular():
+    engine = Engine.open(a_shop())
+    unknown = next(
+        item
+        for item in reversed(engine.state.catalogue.ids)
+        if item not in shown(engine, "a stranger") and fit(engine, item)
+    )
+    time = after(a_shop()) - timedelta(minutes=9)
+    engine.observe(
+        [{"unit_id": f"n{k}", "kind": "purchase", "item_id": unknown, "time": time} for k in range(CHARTED_EVERY)]
+    )
+    assert [shown(engine, "a stranger", seed=seed)[0] for seed in range(20)].count(unknown) > 10
+
+
+def fit(engine: Engine, item: str) -> bool:
+    """Whether anybody may be shown it."""
+    place, catalogue = engine.state.place[item], engine.state.catalogue
+    return bool(
+        catalogue.on_sale(round(after(a_shop()).timestamp() * 1e6))[place] and catalogue.age_rating[place] <= 12
+    )
 
 
 def test_what_a_stranger_looks_at_changes_their_next_slate():

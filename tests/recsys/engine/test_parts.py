@@ -88,6 +88,21 @@ def test_charts_count_the_last_weeks_by_weight_and_those_of_a_segment_first():
         assert [score[i] for i in charts.best[k]] == pytest.approx(sorted(score, reverse=True))
 
 
+def test_charts_count_what_was_observed_since_as_if_it_had_been_in_the_facts():
+    acts = some_acts(np.random.default_rng(7))
+    segment = (np.arange(30) % 3).astype(np.int32)
+    cut = 50 * DAY
+    whole = Charts.of(people_of(acts, segment), np.zeros(12, np.int64))
+    people = people_of(acts.before(cut), segment)
+    for row in np.flatnonzero(acts.time >= cut):
+        when = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(acts.time[row]))
+        event = {"unit_id": acts.users[acts.user[row]], "kind": ACTIONS[acts.action[row]], "time": when}
+        people.observe(event, int(acts.item[row]))
+    later = Charts.of(people, np.zeros(12, np.int64), until=people.last + 1)
+    assert later.score == pytest.approx(whole.score)
+    assert later.best.tolist() == whole.best.tolist()
+
+
 def test_items_that_nobody_touched_are_charted_by_release():
     acts = some_acts(np.random.default_rng(4), acts=0)
     charts = Charts.of(people_of(acts), np.array([3, 9, 1, 7, 0, 0, 0, 0, 0, 0, 0, 0]))
