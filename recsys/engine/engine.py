@@ -63,10 +63,12 @@ class Engine:
         from store import Workspace
 
         where = workspace if isinstance(workspace, Workspace) else Workspace.open(workspace)
-        bundle = _bundle(where, version)
+        # The facts as they are now, for all that is read of them: imports go on meanwhile.
+        facts = where.at(where.lake.versions())
+        bundle = _bundle(facts, version)
         now = int(datetime.now(UTC).timestamp() * 1_000_000)
-        state = State.read(where, bundle, now)
-        store = opened_store(where, state.catalogue) if bundle.ranker is not None else None
+        state = State.read(facts, bundle, now)
+        store = opened_store(facts, state.catalogue) if bundle.ranker is not None else None
         engine = cls(state, store, ranked=ranked)
         if store is not None:
             engine.served = ServedLog.of(where, ServingSettings.read(where.settings.serving).log_features)
