@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import asdict
 from typing import Any
 
 from recsys.evaluation.comparison import CHOSEN_BY, Comparison, Result
@@ -69,7 +70,14 @@ def _choice(comparison: Comparison, width: int) -> list[str]:
     best = comparison.to_serve
     if best is None:
         return [*lines, "", "No head could be fitted: nothing to serve."]
-    return [*lines, "", f"The engine would serve {best.name}: the best validation {CHOSEN_BY}. The test chose nothing."]
+    lines += ["", f"The engine would serve {best.name}: the best validation {CHOSEN_BY}. The test chose nothing."]
+    if comparison.lead is not None:
+        second, lead = comparison.by_validation[1].name, comparison.lead
+        lines.append(
+            f"User by user its test {CHOSEN_BY} is {lead.mean:+.4f} against {second}'s "
+            f"(95 % interval {lead.lower:+.4f} to {lead.upper:+.4f}, seed 0)."
+        )
+    return lines
 
 
 def as_json(comparison: Comparison, note: str = "") -> dict[str, Any]:
@@ -86,6 +94,7 @@ def as_json(comparison: Comparison, note: str = "") -> dict[str, Any]:
         "items": len(split.train.items),
         "acts": {"train": len(split.train), "validation": len(split.validation), "test": len(wanted)},
         "to_serve": best.name if best else None,
+        "lead": comparison.lead and {"over": comparison.by_validation[1].name, **asdict(comparison.lead)},
         "heads": [_head_json(result) for result in comparison.results],
     }
 

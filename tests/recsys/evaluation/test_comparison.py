@@ -41,6 +41,21 @@ def test_the_head_to_serve_is_the_best_by_validation_whatever_the_test_says(tmp_
     assert nothing.to_serve is None and "it is too large" in as_text(nothing)
 
 
+def test_the_lead_is_counted_user_by_user(tmp_path):
+    cut = split(load(circles(tmp_path)), "ratio_split")
+    rng = np.random.default_rng(0)
+    hard = rng.random(500)
+    ahead = [
+        Evaluation(dict.fromkeys(MEASURES, values)) for values in (hard + 0.01 + 0.001 * rng.normal(size=500), hard)
+    ]
+    found = Comparison(
+        cut, 1, tuple(Result(name, True, (Run(0, 1.0, each, each),)) for name, each in zip("ab", ahead, strict=True))
+    )
+    assert found.to_serve.name == "a" and found.lead.lower > 0.009 and found.lead.upper < 0.011
+    assert f"{found.lead.mean:+.4f} against b's" in as_text(found)
+    assert Comparison(cut, 1, found.results[:1]).lead is None
+
+
 def test_the_median_over_seeds_is_a_run_that_was_made():
     result = Result(
         "one", True, tuple(Run(s, s + 1.0, evaluation(v), evaluation(v)) for s, v in enumerate([0.5, 0.1, 0.3]))
