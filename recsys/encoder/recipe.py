@@ -26,10 +26,10 @@ class Recipe:
     """
 
     seed: int = 0
-    rate: float = 1e-3
+    rate: float = 4e-3
     warmup: int = 100
     decay: float = 0.0
-    dropout: float = 0.2
+    dropout: float = 0.4
     id_dropout: float = 0.3
     query_dropout: float = 0.3
     tokens: int = 2048

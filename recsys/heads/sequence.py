@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from recsys.encoder.training import Trained
 
 SHAPE = Shape(hidden=128, length=50)
-RECIPE = Recipe(rate=0.004, dropout=0.4)
+RECIPE = Recipe()
 
 
 class Sequence(Head, name="sequence", linear=False):

@@ -11,7 +11,7 @@ QUANTILE = 1.959964
 ERROR = "_error"
 Reading = Literal["better", "worse", "unclear", "other_days", "not_in_both"]
 COLD = "Recall@10 of items that nobody had touched"
-ORDER, CALIBRATION = "Order of chances (AUC)", "Calibration error of chances"
+ORDER, CALIBRATION = "Ranking of outcomes (AUC)", "Calibration error"
 TITLES = {
     "click": "Click",
     "wishlist": "Wishlist add",
@@ -143,7 +143,7 @@ def _calibration(heads: Mapping[str, Any]) -> Iterator[Figure]:
     for outcome, told in heads.items():
         if told:
             error, floor = _number(told.get("calibration_error")), _number(told.get("calibration_floor"))
-            beside = "" if floor is None else f"chance alone makes {floor:.4f}"
+            beside = "" if floor is None else f"luck alone makes {floor:.4f}"
             yield Figure(CALIBRATION, TITLES.get(outcome, outcome), error, None, beside, floor, higher=False)
 
 

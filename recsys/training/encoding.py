@@ -132,7 +132,7 @@ def _task(run: Run) -> Task:
     learnt = data.keep(~held)
     bags = _bags(run, data)
     shape = Shape(features=BUCKETS if bags else 0, length=50, hidden=128)
-    recipe = Recipe(seed=run.plan.seed, rate=0.004)
+    recipe = Recipe(seed=run.plan.seed)
     surface = surfaces_of(run.workspace, learnt)
     return Task(
         Batches(learnt, shape, recipe, surface),

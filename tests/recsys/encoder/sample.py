@@ -36,7 +36,16 @@ def a_task(folder: Path | None = None, resume: bool = False, **changes: object) 
     data = acts(rng, lambda item: (item + 1) % ITEMS if rng.random() < 0.8 else rng.integers(ITEMS), people=400)
     last = np.zeros(len(data), bool)
     last[data.starts[1:] - 1] = True
-    settings = {"rate": 0.01, "warmup": 10, "tokens": 256, "uniform": 24, "in_batch": 24, "rounds": 2, "seed": 3}
+    settings = {
+        "rate": 0.01,
+        "warmup": 10,
+        "tokens": 256,
+        "uniform": 24,
+        "in_batch": 24,
+        "rounds": 2,
+        "seed": 3,
+        "dropout": 0.2,
+    }
     shape = Shape(width=16, blocks=2, hidden=32, length=12)
     batches = Batches(data.keep(~last), shape, Recipe(**(settings | changes)))
     return Task(batches, Validation(data.keep(~last), data.keep(last)), folder=folder, resume=resume)
