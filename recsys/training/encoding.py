@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 TRAINING = "encoder.json"
 # So many acts are exported with their vectors, the latest.
-MOST_ACTS = 200_000
+MOST_ACTS = 50_000
 
 
 def train_encoder(run: Run, folder: Path) -> None:
