@@ -28,7 +28,7 @@ def page() -> None:
     st.write("What another way of choosing would have earned, worked out from slates that were shown.")
     if not logged:
         here = source.workspace()
-        st.write("No slate has been logged yet. The engine logs what it shows, with the chance that each item had:")
+        st.write("No slate has been logged yet. The engine logs what it shows, and with which probability:")
         st.code(f"holdout serve --workspace {here.path}", language=None)
         st.page_link("pages/definitions.py", label="What can be asked of a log", query_params={"doc": "off-policy"})
         return

@@ -77,8 +77,8 @@ def strip(report: PolicyReport) -> str:
             "Mean weight",
             "fail" if "which should be 1" in support.refused else "pass",
             numbers.number(support.mean_weight, 3),
-            "1 if the logged chances are right",
-            "Weights average 1 if choices were drawn with the chances that were logged and nothing was out of reach.",
+            "1 if the logged probabilities are right",
+            "Weights average 1 if choices were drawn with the logged probabilities and nothing was out of reach.",
         ),
         (
             "People",

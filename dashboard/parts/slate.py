@@ -24,7 +24,7 @@ def slate(shown: "Shown", titles: Mapping[str, str]) -> str:
     if not places:
         return html.line("Nothing may stand here: no item is for sale, of age, and not owned already.")
     ranked = any(place.chances for place in places)
-    heads = ("Place", "Item", "Why", "Drawn with chance", *(("Click", "Purchase") if ranked else ()))
+    heads = ("Place", "Item", "Why", "Probability", *(("Click", "Purchase") if ranked else ()))
     head = "".join(f'<th scope="col">{html.text(name)}</th>' for name in heads)
     rows = "".join(_place(place, titles, ranked) for place in places)
     return f'<table class="plain slate"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{_legend(shown)}'

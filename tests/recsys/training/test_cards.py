@@ -33,9 +33,9 @@ def test_figures_carry_their_intervals_and_what_to_hold_them_against():
     recall = found["Items that people came to", "Recall@10"]
     assert (recall.value, recall.against, recall.beside) == (0.3, 0.1, "popularity 0.100")
     assert (recall.lower, recall.upper) == pytest.approx((0.3 - 1.959964 * 0.01, 0.3 + 1.959964 * 0.01))
-    gift = found["Order of chances (AUC)", "Gift"]
+    gift = found["Ranking of outcomes (AUC)", "Gift"]
     assert gift.value is None and gift.beside == "too few happened to judge it"
-    assert found["Calibration error of chances", "Click"].higher is False
+    assert found["Calibration error", "Click"].higher is False
 
 
 def test_without_its_error_a_mean_of_shares_has_the_widest_that_it_can_have():
