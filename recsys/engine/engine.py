@@ -174,7 +174,11 @@ class Engine:
             numbered = np.where(items >= 0, state.to_encoder[items], -1)
             packed = _left_padded(numbered, actions, times)
             vectors = state.encoder.user_vectors(*packed, time, place.name)
-        return Asked(places_of(known), items, vectors, state.people.segments_of(people), time)
+        friends = (
+            state.people.of_friends(people, most) if (most := place.sources.get("friends", 0)) else [[]] * len(people)
+        )
+        segments = state.people.segments_of(people)
+        return Asked(places_of(known), items, vectors, segments, time, places_of(friends))
 
     def _candidates(self, place: Surface, asked: Asked, people: Sequence[int]) -> tuple[Found, View]:
         state = self.state

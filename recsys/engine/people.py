@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.facts import interactions, place
+from recsys.facts import friends, interactions, place
 from recsys.interactions import ACTIONS, Interactions
 
 if TYPE_CHECKING:
     from store import Workspace
 
-# Acts of a person that are kept in mind.
-LENGTH = 100
+# Acts of a person that are kept in mind, and friends whose things are looked through.
+LENGTH, FRIENDS = 100, 20
 UNKNOWN_AGE = -1
 Ints = NDArray[np.int64]
 
@@ -29,6 +29,7 @@ class People:
         owned: sorted keys person * items + item.
         segment: of each person, place in `segments`; 0 is everybody.
         age: in years, -1 where not stated.
+        friends: pairs of people, both directions, in order, shape (pairs, 2).
     """
 
     acts: Interactions
@@ -36,6 +37,7 @@ class People:
     segments: tuple[str, ...]
     segment: NDArray[np.int32]
     age: NDArray[np.int32]
+    friends: NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 2), np.int32))
     _number: dict[str, int] = field(default_factory=dict)
     _starts: Ints = field(default_factory=lambda: np.zeros(1, np.int64))
     _later: dict[int, list[tuple[int, int, int]]] = field(default_factory=lambda: defaultdict(list))
@@ -59,7 +61,7 @@ class People:
         segment, age = np.zeros(len(acts.users), np.int32), np.full(len(acts.users), UNKNOWN_AGE, np.int32)
         segment[at] = codes
         age[at] = table["age"].fill_null(UNKNOWN_AGE).to_numpy()
-        return cls(acts, _owned(workspace, acts), segments, segment, age)
+        return cls(acts, _owned(workspace, acts), segments, segment, age, friends(workspace, acts.users)[0])
 
     @property
     def last(self) -> int:
@@ -86,6 +88,19 @@ class People:
         parts = [row * items + self._owns(person) for row, person in enumerate(people)]
         return np.sort(np.concatenate(parts)) if parts else np.zeros(0, np.int64)
 
+    def of_friends(self, people: Sequence[int], most: int) -> list[list[int]]:
+        """Items that friends of each person own, those that most of them have first, at most `most`.
+
+        Of somebody with more than FRIENDS friends so many are looked at, always the same.
+        """
+        found = []
+        for person in people:
+            low, high = np.searchsorted(self.friends[:, 0], (person, person + 1)) if person >= 0 else (0, 0)
+            owned = [self._owns(friend) for friend in self.friends[low : min(high, low + FRIENDS), 1].tolist()]
+            items, counts = np.unique(np.concatenate(owned), return_counts=True) if owned else (np.zeros(0, int),) * 2
+            found.append(items[np.argsort(-counts, kind="stable")[:most]].tolist())
+        return found
+
     def ages(self, people: Sequence[int]) -> NDArray[np.int32]:
         """Stated ages, -1 where not stated."""
         return self._looked_up(self.age, people, UNKNOWN_AGE)
@@ -106,13 +121,16 @@ class People:
             if len(acts) > 1 and acts[-2][2] > time:
                 acts.sort(key=lambda act: act[2])
             del acts[:-LENGTH]
-        if kind == "gift" and event.get("recipient_id"):
-            self._own(self._known(str(event["recipient_id"])), item)
+        receiver = event.get("recipient_id")
+        if kind == "gift" and receiver:
+            self._own(self._known(str(receiver)), item)
         elif kind == "purchase":
             self._own(person, item)
         elif kind == "refund":
-            self._bought[person].discard(item)
-            self._returned[person].add(item)
+            # A refund of a gift goes to the giver and takes the item from who got it.
+            owner = self._known(str(receiver)) if receiver else person
+            self._bought[owner].discard(item)
+            self._returned[owner].add(item)
 
     def since(self, time: int) -> tuple[Ints, Ints, Ints, Ints]:
         """People, items, actions and times of all acts at or after a time; earlier ones that were observed are let go.
@@ -184,7 +202,8 @@ def _owned(workspace: "Workspace", acts: Interactions) -> Ints:
     table: pa.Table = wanted.select(["unit_id", "recipient_id", "kind", "item_id", "time"]).to_pyarrow()
     kind, item = place(table["kind"], ("purchase", "gift", "refund")), place(table["item_id"], acts.items)
     buyer, receiver = place(table["unit_id"], acts.users), place(table["recipient_id"], acts.users)
-    owner = np.where(kind == 1, receiver, buyer)
+    # A refund of a gift goes to the giver and takes the item from who got it.
+    owner = np.where((kind == 1) | ((kind == 2) & table["recipient_id"].is_valid().to_numpy()), receiver, buyer)
     known = (owner >= 0) & (item >= 0)
     key, gives = (owner * len(acts.items) + item)[known], kind[known] != 2
     time = table["time"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()[known]

@@ -27,6 +27,7 @@ class Asked:
         vectors: of the people, unit rows, shape (requests, dimensions); None without an encoder.
         segment: of each person, for the charts.
         time: microseconds since 1970, shape (requests,).
+        friends: items that friends own, -1 on the right where there are fewer, shape (requests, items).
     """
 
     items: Ints
@@ -34,6 +35,7 @@ class Asked:
     vectors: NDArray[np.float32] | None
     segment: NDArray[np.int32]
     time: Ints
+    friends: Ints
 
     def __len__(self) -> int:
         return len(self.time)
@@ -97,6 +99,8 @@ class Sources:
         """Items and partners of one source, each shape (requests, at most `most`), -1 where there are fewer."""
         if name == "asked":
             return _without_partner(asked.items[:, :most])
+        if name == "friends":
+            return _without_partner(asked.friends[:, :most])
         if name == "together":
             return self._near("together", asked.items, most)
         if name == "alike":

@@ -94,6 +94,7 @@ def judged(ranker: Ranker, impressions: Impressions) -> dict[str, Any]:
 def judged_head(
     chances: NDArray[np.float64], labels: NDArray[np.float32], user: NDArray[np.integer]
 ) -> dict[str, Any] | None:
+    """How the chances of one outcome do; rows with an unknown label (nan) are left out. None for too few rows."""
     known = ~np.isnan(labels)
     p, y = chances[known], labels[known]
     if len(p) < 10 * BINS or not 0 < y.sum() < len(y):

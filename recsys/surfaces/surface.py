@@ -21,7 +21,7 @@ SOURCES = {
     "together": "Often bought together with {partner}",
     "taste": "Close to what you play and look at",
     "alike": "People who liked {partner} liked it too",
-    "friends": "Your friends have it",
+    "friends": "Friends of yours have it",
     "new": "New in the shop",
     "popular": "Popular right now",
 }
@@ -123,7 +123,7 @@ class Surface(ABC):
         said = SOURCES[why.source]
         if "{partner}" in said and not why.partner:
             said = SOURCES["popular"]
-        if why.source != "asked" and why.friends > 0:
+        if why.source not in ("asked", "together") and why.friends > 0:
             return f"{why.friends} of your friends have it" if why.friends > 1 else "A friend of yours has it"
         return said.format(partner=why.partner)
 

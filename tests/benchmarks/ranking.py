@@ -48,6 +48,8 @@ def main(data: Path, repeat: int, peers: bool) -> None:
         "",
         "## What the shop earned on those days",
         "",
+        "The plain policy shows 10 places on the homepage and the engine 24, so this compares the two as they are, not place by place.",
+        "",
         *_earned(both),
         "",
         "## CPU a request (one thread)",
@@ -105,10 +107,11 @@ def _calibration(workspace: Workspace) -> list[str]:
     table = table.sort_by([("time", "ascending"), ("slate_id", "ascending"), ("position", "ascending")])
     lines = ["| surface | outcome | rows | happened | predicted | observed | error | floor | AUC |", "|---" * 9 + "|"]
     surface = np.array(table["surface"].to_pylist())
+    user = np.unique(np.array(table["user_id"].to_pylist()), return_inverse=True)[1]
     for name in ("all", *known_surfaces()):
         rows = np.ones(len(table), bool) if name == "all" else surface == name
         for k, outcome in enumerate(OUTCOMES):
-            found = judged_head(table[f"p_{outcome}"].to_numpy()[rows], log.labels[rows, k])
+            found = judged_head(table[f"p_{outcome}"].to_numpy()[rows], log.labels[rows, k], user[rows])
             lines.append(f"| {name} | {outcome} | " + (_told(found) if found else "too few | | | | | | |"))
     return lines
 

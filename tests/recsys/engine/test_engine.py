@@ -80,6 +80,18 @@ def test_a_gift_belongs_to_who_got_it(shop):
     assert any(item in shown(engine, giver, seed=seed) for seed in range(30))
 
 
+@both
+def test_a_gift_that_is_sent_back_is_taken_from_who_got_it_and_from_nobody_else(shop):
+    engine = Engine.open(shop())
+    giver, friend = engine.state.people.acts.users[:2]
+    item = next(item for item in shown(engine, giver) if item in shown(engine, friend))
+    act(engine, giver, "purchase", item)
+    act(engine, giver, "gift", item, recipient_id=friend)
+    act(engine, giver, "refund", item, recipient_id=friend)
+    assert any(item in shown(engine, friend, seed=seed) for seed in range(30))
+    assert all(item not in shown(engine, giver, seed=seed) for seed in range(30))
+
+
 def test_what_many_do_while_the_engine_serves_becomes_popular():
     engine = Engine.open(a_shop())
     unknown = next(

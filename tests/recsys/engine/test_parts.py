@@ -133,7 +133,8 @@ def test_who_owns_what_is_the_last_word_of_the_facts(tmp_path):
     workspace = Workspace.create(tmp_path / "shop")
     workspace.lake.append("items", pa.table({"item_id": ["a", "b", "c"]}), source="items")
     rows = [("u", "purchase", "a", None), ("u", "purchase", "b", None), ("u", "refund", "b", None), ("u", "gift", "c", "v"),
-            ("v", "purchase", "b", None), ("v", "refund", "b", None), ("v", "purchase", "b", None)]  # fmt: skip
+            ("v", "purchase", "b", None), ("v", "refund", "b", None), ("v", "purchase", "b", None),
+            ("u", "gift", "a", "v"), ("u", "refund", "a", "v")]  # fmt: skip
     events = [
         {"unit_id": user, "kind": kind, "item_id": item, "recipient_id": to, "time": NOON + timedelta(hours=k)}
         for k, (user, kind, item, to) in enumerate(rows)
@@ -153,6 +154,14 @@ def test_who_owns_what_is_the_last_word_of_the_facts(tmp_path):
     assert owned == [0, 3 + 1, 3 + 2]
     assert people.ages([0, 1]).tolist() == [20, -1]
     assert [people.segments[k] for k in people.segments_of([0, 1])] == ["DE/pc", ""]
+
+
+def test_what_friends_own_is_counted_over_friends():
+    people = people_of(some_acts(np.random.default_rng(8), acts=0))
+    people.friends = np.array([[1, 2], [1, 3], [2, 1], [3, 1]], np.int32)
+    people.owned = np.array([2 * 12 + 5, 2 * 12 + 7, 3 * 12 + 7])
+    assert people.of_friends([1, 2, 9, -1], 5) == [[7, 5], [], [], []]
+    assert people.of_friends([1], 1) == [[7]]
 
 
 @settings(max_examples=60, deadline=None)
@@ -188,10 +197,12 @@ def test_every_source_is_among_few_candidates_and_the_best_reason_is_given():
     released = np.arange(12) * DAY
     newest = newest_first(released, np.full(12, 10**18), 0)
     sources = Sources(Charts.of(people_of(acts), released), Neighbours.of(acts), newest, released[newest], None)
-    asked = Asked(np.array([[0]]), np.array([[1]]), None, np.zeros(1, np.int32), np.array([5 * DAY]))
-    found = sources.find(asked, {"asked": 5, "together": 5, "new": 5, "popular": 12})
-    kept = found.kept(found.item >= 0, 7)
-    assert {NAMES[source] for source in kept.source[0]} == {"asked", "together", "new", "popular"}
+    asked = Asked(
+        np.array([[0]]), np.array([[1]]), None, np.zeros(1, np.int32), np.array([5 * DAY]), np.array([[2, -1]])
+    )
+    found = sources.find(asked, {"asked": 5, "together": 5, "friends": 5, "new": 5, "popular": 12})
+    kept = found.kept(found.item >= 0, 9)
+    assert {NAMES[source] for source in kept.source[0]} == {"asked", "together", "friends", "new", "popular"}
     by_item = {int(i): NAMES[s] for i, s in zip(found.item[0], found.source[0], strict=True) if i >= 0}
     assert by_item[0] == "asked" and set(by_item) == set(range(12))
     new = [int(i) for i, s in zip(found.item[0], found.source[0], strict=True) if NAMES[s] == "new" and i >= 0]
