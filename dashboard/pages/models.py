@@ -26,7 +26,7 @@ def page() -> None:
         return
     if not records:
         st.write(parts.NO_MODEL)
-        st.code(f"holdout train --workspace {source.workspace().path}", language=None)
+        st.code(f"holdout train --workspace {source.workspace().path}", language=None, wrap_lines=True)
         return
     by_version = {each.version: each for each in records}
     serving = next((each for each in records if each.serving), records[0])

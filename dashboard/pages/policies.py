@@ -29,7 +29,7 @@ def page() -> None:
     if not logged:
         here = source.workspace()
         st.write("No slate has been logged yet. The engine logs what it shows, and with which probability:")
-        st.code(f"holdout serve --workspace {here.path}", language=None)
+        st.code(f"holdout serve --workspace {here.path}", language=None, wrap_lines=True)
         st.page_link("pages/definitions.py", label="What can be asked of a log", query_params={"doc": "off-policy"})
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):

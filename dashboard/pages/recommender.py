@@ -29,7 +29,7 @@ def page() -> None:
     st.write("What each surface would show one person, and why.")
     if not items:
         st.write("The catalogue is empty, so there is nothing to show. Import items, and what people do with them:")
-        st.code("holdout import items items.csv\nholdout import events events.csv", language=None)
+        st.code("holdout import items items.csv\nholdout import events events.csv", language=None, wrap_lines=True)
         return
     person, draw = _asked()
     try:

@@ -72,8 +72,8 @@ def _reason(found: Support, weight: Array, unit: NDArray[np.int64]) -> str:
     if found.ratio < LEAST_EFFECTIVE:
         return (
             f"Not evaluable: {figures}, the least is {LEAST_EFFECTIVE:.0%}; the largest weight is "
-            f"{found.largest:,.0f}. The log holds too little of what this policy would do. Ask for a policy nearer to "
-            "the logged one, or log more at random."
+            f"{_weight(found.largest)}. The log holds too little of what this policy would do. Ask for a policy nearer "
+            "to the logged one, or log more at random."
         )
     away = _mean_is_away(weight, unit, found.largest)
     if away:
@@ -83,6 +83,10 @@ def _reason(found: Support, weight: Array, unit: NDArray[np.int64]) -> str:
             "could not be logged."
         )
     return ""
+
+
+def _weight(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _mean_is_away(weight: Array, unit: NDArray[np.int64], largest: float) -> str:
