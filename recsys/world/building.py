@@ -68,7 +68,8 @@ class Building:
         while self.day < last:
             first, stop = self.day, min(self.day + length, last)
             self._land(self._live(stop, policy))
-            say(f"Lived days {first + 1} to {stop} of {calendar.days}, up to {calendar.date(stop - 1):%d %b %Y}")
+            told = f"days {first + 1} to {stop} of {calendar.days}, from {calendar.date(first):%d %b %Y} on"
+            say(f"{_bar(stop / calendar.days)} {told}")
 
     def _live(self, stop: int, policy: Policy) -> Path:
         """Live the days before `stop`; returns the folder of the block."""
@@ -101,6 +102,11 @@ class Building:
 
     def _append(self, name: str, table: "pa.Table", block: str) -> None:
         self.workspace.lake.append(name, table, source=f"shop:{block}")
+
+
+def _bar(share: float, width: int = 24) -> str:
+    done = round(share * width)
+    return "█" * done + "░" * (width - done)
 
 
 def keep_plan(root: Path, plan: Plan) -> None:

@@ -16,6 +16,8 @@ PEOPLE, LENGTH, SEED = 10_000, 120, 2026
 SERVED = 5 / 12
 FEWEST_DAYS = 42
 DONE = "done"
+# Candidates that are ranked of each request: fewer than in a live shop, since a day has thousands.
+RANKED = 100
 # Where shops of versions before the living one kept their plan.
 EARLIER = "demo.json"
 
@@ -82,7 +84,7 @@ def trained_engine(minutes: float, progress: Callable[[str], None] | None = None
 
         if workspace.registry.serving_model(MODEL) is None:
             train(workspace, minutes=minutes, resume=True, progress=progress or (lambda message: None))
-        return Trained.open(workspace)
+        return Trained.open(workspace, ranked=RANKED)
 
     return engine
 
