@@ -282,5 +282,4 @@ def test_the_features_of_three_hundred_candidates_cost_little(tmp_path):
         online_features(store, user, np.zeros(300, np.intp), places, now)
         spent.append(clock.process_time() - begun)
     # Measured 0.3 ms; the limit leaves room for a slower machine.
-    print("ms", np.median(spent) * 1e3)
     assert np.median(spent) < 0.9e-3
