@@ -15,8 +15,8 @@ from recsys.slate import OUTCOMES
 Floats32 = NDArray[np.float32]
 Weights = Mapping[str, Floats32]
 EXPERTS = 4
-# Positions beyond this are as unlikely to be looked at as this one.
-POSITIONS = 40
+# What a position adds rises or falls with these, so that it goes on smoothly past the last place that was ever shown.
+BENDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Experts:
     is seen, not what people do with what they clicked.
 
     `weights`: hidden (inputs, EXPERTS * width), second (EXPERTS, width, narrow), gates (inputs, outcomes * EXPERTS),
-    towers (outcomes, narrow, tower), last (outcomes, tower), each with a bias; place (surfaces, POSITIONS).
+    towers (outcomes, narrow, tower), last (outcomes, tower), each with a bias; place (surfaces, BENDS).
 
     Source: Ma et al., "Modeling task relationships in multi-task learning with MMoE", KDD 2018, equations 5 to 7;
     products of chances: Ma et al., "Entire space multi-task model" (ESMM), SIGIR 2018, equation 2.
@@ -62,8 +62,7 @@ class Experts:
 
     def place(self, rows: Rows) -> Floats32:
         """What surface and position add to the click's log odds."""
-        column = np.minimum(rows.position, POSITIONS) - 1
-        added: Floats32 = self.weights["place"][rows.surface, column]
+        added: Floats32 = (self.weights["place"][rows.surface] * bends(rows.position)).sum(axis=1)
         return added
 
     def log_odds(self, inputs: Floats32) -> Chances:
@@ -97,6 +96,12 @@ class Experts:
         scaling = Scaling(*(arrays[f"scaling.{name}"] for name in ("mean", "deviation", "marked")))
         weights: dict[str, Floats32] = {name: arrays[name] for name in arrays if not name.startswith("scaling.")}
         return cls(scaling, weights)
+
+
+def bends(position: NDArray[np.integer]) -> Floats32:
+    """1, log(position) and log(1 + (position - 1) / 8), float32 (rows, BENDS)."""
+    last = np.log1p((position - 1) / 8)
+    return np.stack([np.ones(len(position)), np.log(position), last], axis=1).astype(np.float32)
 
 
 def multiplied(given: Chances) -> Chances:

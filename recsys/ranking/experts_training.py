@@ -3,12 +3,12 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.ranking.experts import EXPERTS, POSITIONS, Experts, Floats32
+from recsys.ranking.experts import BENDS, EXPERTS, Experts, Floats32, bends
 from recsys.ranking.rows import CLICK, PURCHASE, REFUND, Impressions
 from recsys.ranking.scaling import Scaling
 from recsys.slate import OUTCOMES
@@ -57,11 +57,7 @@ def train(
     scaling = Scaling.of(impressions.rows.features)
     start = Experts(scaling, _first_weights(scaling.width + surfaces, surfaces, impressions, recipe, rng))
     parameters = {name: torch.tensor(array, requires_grad=True) for name, array in start.weights.items()}
-    decayed = [p for name, p in parameters.items() if not name.endswith("bias")]
-    plain = [p for name, p in parameters.items() if name.endswith("bias")]
-    optimiser = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": recipe.decay}, {"params": plain, "weight_decay": 0.0}], lr=recipe.rate
-    )
+    optimiser = torch.optim.AdamW(_groups(parameters, recipe), lr=recipe.rate)
     batches, held = _tensors(start, impressions), _tensors(start, validation)
     best, kept, idle, began = np.inf, dict(start.weights), 0, time.process_time()
     for epoch in range(recipe.epochs):
@@ -80,6 +76,17 @@ def train(
         if idle >= recipe.patience or time.process_time() - began > recipe.seconds:
             break
     return Experts(scaling, kept)
+
+
+def _groups(parameters: "dict[str, torch.Tensor]", recipe: Recipe) -> list[dict[str, Any]]:
+    """Layers decay, biases do not; a place has few numbers and must be far from 0 before the other layers are done."""
+    biases = [p for name, p in parameters.items() if name.endswith("bias")]
+    layers = [p for name, p in parameters.items() if not name.endswith("bias") and name != "place"]
+    return [
+        {"params": layers, "weight_decay": recipe.decay},
+        {"params": biases, "weight_decay": 0.0},
+        {"params": [parameters["place"]], "weight_decay": 0.0, "lr": 10 * recipe.rate},
+    ]
 
 
 def _first_weights(
@@ -103,7 +110,7 @@ def _first_weights(
         "towers_bias": np.zeros((outcomes, recipe.tower), np.float32),
         "last": 0.1 * layer(outcomes, recipe.tower),
         "last_bias": _base_odds(impressions.labels),
-        "place": np.zeros((surfaces, POSITIONS), np.float32),
+        "place": np.zeros((surfaces, BENDS), np.float32),
     }
 
 
@@ -129,9 +136,7 @@ def _tensors(start: Experts, impressions: Impressions) -> "tuple[torch.Tensor, .
     import torch
 
     rows = impressions.rows
-    column = np.minimum(rows.position, POSITIONS) - 1
-    inputs = start.inputs(rows)
-    arrays = (inputs, rows.surface.astype(np.int64), column.astype(np.int64), impressions.labels)
+    arrays = (start.inputs(rows), rows.surface.astype(np.int64), bends(rows.position), impressions.labels)
     return tuple(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays)
 
 
@@ -139,7 +144,7 @@ def _odds(w: "dict[str, torch.Tensor]", batch: "tuple[torch.Tensor, ...]") -> "t
     """As Experts.log_odds with the place added to the click's, shape (rows, outcomes)."""
     import torch
 
-    inputs, surface, column, _ = batch
+    inputs, surface, bent, _ = batch
     rows = len(inputs)
     hidden = torch.relu(inputs @ w["hidden"] + w["hidden_bias"]).reshape(rows, EXPERTS, -1).transpose(0, 1)
     second = torch.relu(torch.baddbmm(w["second_bias"][:, None], hidden, w["second"]))
@@ -148,7 +153,7 @@ def _odds(w: "dict[str, torch.Tensor]", batch: "tuple[torch.Tensor, ...]") -> "t
     tower = torch.relu(torch.baddbmm(w["towers_bias"][:, None], mixed, w["towers"]))
     odds = torch.einsum("orn,on->ro", tower, w["last"]) + w["last_bias"]
     place = torch.zeros_like(odds)
-    place[:, CLICK] = w["place"][surface, column]
+    place[:, CLICK] = (w["place"][surface] * bent).sum(dim=1)
     return odds + place
 
 

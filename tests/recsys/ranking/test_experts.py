@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from recsys.errors import ModelError
-from recsys.ranking.experts import EXPERTS, POSITIONS, Experts, multiplied
+from recsys.ranking.experts import EXPERTS, Experts, multiplied
 from recsys.ranking.experts_training import Recipe, _odds, _tensors, base_rates, train
 from recsys.ranking.fitting import Split, fit_ranker
 from recsys.ranking.ranker import CARD, Ranker
@@ -54,7 +54,7 @@ def plain_chances(experts: Experts, rows: Rows) -> list[list[float]]:
             tower = np.maximum(mixed @ w["towers"][k] + w["towers_bias"][k], 0)
             odds = tower @ w["last"][k] + w["last_bias"][k]
             if k == CLICK:
-                odds += w["place"][surface, min(position, POSITIONS) - 1]
+                odds += w["place"][surface] @ [1, np.log(position), np.log(1 + (position - 1) / 8)]
             given.append(1 / (1 + np.exp(-odds)))
         chances = [p if k == CLICK else p * given[CLICK] for k, p in enumerate(given)]
         chances[REFUND] = given[REFUND] * given[PURCHASE] * given[CLICK]
@@ -82,7 +82,17 @@ def test_only_the_click_depends_on_the_position_and_others_follow_it_in_proporti
     assert first[:, CLICK].mean() > 1.1 * tenth[:, CLICK].mean()
     ratio = first / tenth
     assert ratio == pytest.approx(np.repeat(ratio[:, CLICK : CLICK + 1], len(OUTCOMES), axis=1), rel=1e-9)
-    assert experts.chances(rows.at(POSITIONS)) == pytest.approx(experts.chances(rows.at(POSITIONS + 50)))
+
+
+def test_places_below_all_that_were_ever_shown_are_looked_at_still_less():
+    shown = some(20, 20_000)
+    high = shown.take(shown.rows.position <= 8)
+    experts = train(high, some(2, 3_000), 2, rng=np.random.default_rng(3), recipe=replace(SMALL, epochs=8, batch=256))
+    low = shown.take(shown.rows.position > 16)
+    observed = low.labels[:, CLICK].mean()
+    assert experts.chances(low.rows)[:, CLICK].mean() == pytest.approx(observed, rel=0.35)
+    # The same places read as if they were high ones promise far more.
+    assert experts.chances(low.rows.at(4))[:, CLICK].mean() > 1.3 * observed
 
 
 def test_the_same_seed_trains_the_same_experts():
