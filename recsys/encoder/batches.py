@@ -62,6 +62,11 @@ class Batches:
         """Of each item in all acts, shape (items,)."""
         return np.bincount(self.data.item, minlength=len(self.data.items)) / max(len(self.data), 1)
 
+    @cached_property
+    def touched(self) -> Numbers:
+        """Items with an act. Only they are negatives: of the others nobody has said that they do not want them."""
+        return np.flatnonzero(self.shares > 0)
+
     def round(self, number: int, first: int, skip: int = 0) -> Iterator[Batch]:
         """The batches of one epoch but for the first `skip`; `first` is the number of the epoch's first one."""
         rng = np.random.default_rng([self.recipe.seed, 1, number])
@@ -131,16 +136,16 @@ class Batches:
         )
 
     def _negatives(self, wanted: Numbers, rng: np.random.Generator) -> tuple[Numbers, NDArray[np.float32]]:
-        """Items that no row asks for, each once, with the correction for how often it was to be drawn."""
-        recipe, known = self.recipe, len(self.data.items)
-        if recipe.uniform >= known:
-            return np.arange(known), np.zeros(known, np.float32)
-        drawn = rng.integers(0, known, recipe.uniform)
+        """What answers are told from: items, each once, with the correction for how often it was to be drawn."""
+        recipe, known = self.recipe, self.touched
+        if recipe.uniform >= len(known):
+            return known, np.zeros(len(known), np.float32)
+        drawn = rng.choice(known, recipe.uniform)
         in_batch = recipe.in_batch if len(wanted) else 0
         if in_batch:
             drawn = np.concatenate([drawn, rng.choice(wanted, in_batch)])
         found, times = np.unique(drawn, return_counts=True)
-        expected = recipe.uniform / known + in_batch * self.shares[found]
+        expected = recipe.uniform / len(known) + in_batch * self.shares[found]
         return found, np.log(times / expected).astype(np.float32)
 
     def _told(self, rows: Numbers, rng: np.random.Generator) -> tuple[Numbers, Numbers]:

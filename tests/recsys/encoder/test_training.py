@@ -171,6 +171,15 @@ def test_sampled_softmax_is_the_full_one_on_average():
     assert abs(np.mean(drawn) - truth) < 4 * np.std(drawn) / np.sqrt(len(drawn))
 
 
+def test_an_item_that_nobody_touched_is_never_a_negative():
+    data = a_task().batches.data
+    data = data.keep(data.item >= 20)
+    for uniform in (8, 60):
+        batches = Batches(data, Shape(width=16), Recipe(uniform=uniform, tokens=256))
+        for batch in batches.round(0, 0):
+            assert batch.local.min() >= 20
+
+
 def test_items_that_nobody_touched_are_found_by_their_content():
     """60 items of 6 genres; people stay in a genre; a tenth of the items has no act at all."""
     rng = np.random.default_rng(7)
@@ -180,7 +189,7 @@ def test_items_that_nobody_touched_are_found_by_their_content():
     warm = data.keep(~np.isin(data.item, cold))
     contents = [Content(title=f"item {item}", tags=f"genre{genre[item]}") for item in range(60)]
     shape = Shape(width=16, blocks=1, hidden=32, length=12, features=512)
-    recipe = Recipe(rate=0.01, warmup=10, tokens=256, uniform=60, rounds=15, seed=1)
+    recipe = Recipe(rate=0.01, warmup=10, dropout=0.1, tokens=256, uniform=60, rounds=25, seed=1)
     held = data.keep(np.isin(data.item, cold))
     task = Task(Batches(warm, shape, recipe), Validation(warm, held), hashed(contents, 512))
     encoder = train(task).encoder
