@@ -5,6 +5,7 @@ from dashboard.parts import compare, html, numbers, words
 from dashboard.parts.compare import Line
 from dashboard.parts.words import Word
 from recsys.offpolicy import Estimate, Interval, PolicyReport, known_estimators
+from recsys.offpolicy.estimate import LEAST_UNITS
 from recsys.offpolicy.interval import CORRECTED
 from recsys.offpolicy.slate_log import REWARDS
 from recsys.offpolicy.support import LEAST_EFFECTIVE
@@ -14,7 +15,7 @@ LEAD = "cascade_dr"
 ASSUMES = {
     "sips": "assumes nothing of how people read",
     "rips": "a place depends on those above it",
-    "iips": "places do not touch each other",
+    "iips": "each place by itself, those above as they were",
     "cascade_dr": "as above, narrowed by a reward model",
 }
 READINGS = {
@@ -57,7 +58,7 @@ def strip(report: PolicyReport) -> str:
     if found is None:
         return ""
     support = found.support
-    enough = support.ratio >= LEAST_EFFECTIVE
+    enough, off = support.ratio >= LEAST_EFFECTIVE, "which should be 1" in support.refused
     cells = (
         (
             "Effective sample",
@@ -68,23 +69,23 @@ def strip(report: PolicyReport) -> str:
         ),
         (
             "Largest weight",
-            "pass" if enough else "fail",
-            numbers.number(support.largest, numbers.significant(support.largest)),
+            "pass" if enough else "unknown",
+            _weight(support.largest),
             "one slate counts for so many",
             "How much more likely this policy shows that slate than the logged one did.",
         ),
         (
             "Mean weight",
-            "fail" if "which should be 1" in support.refused else "pass",
+            "fail" if off else "pass" if enough else "unknown",
             numbers.number(support.mean_weight, 3),
             "1 if the logged probabilities are right",
             "Weights average 1 if choices were drawn with the logged probabilities and nothing was out of reach.",
         ),
         (
             "People",
-            "pass" if found.units >= 20 else "fail",
+            "pass" if found.units >= LEAST_UNITS else "fail",
             f"{found.units:,}",
-            "independent of each other; the least is 20",
+            f"independent of each other; the least is {LEAST_UNITS}",
             "Intervals are computed over people: the slates of one person are not independent.",
         ),
     )
@@ -106,7 +107,8 @@ def table(report: PolicyReport) -> str:
 def _line(found: Estimate, lift: Interval | None, report: PolicyReport) -> Line:
     key = _reading(found, lift)
     point = _point(found, report)
-    reason = found.refused or ("" if lift else "nothing was earned, so there is no relative change")
+    short = found.refused.removeprefix("Not evaluable: ").split(";")[0]
+    reason = short or ("" if lift else "nothing was earned, so there is no relative change")
     known = lift is not None and point is not None
     drawn = Drawn(
         estimate=point if known else None,
@@ -178,7 +180,7 @@ def _rests(report: PolicyReport, found: Estimate | None, lift: Interval | None) 
 
 
 def _cell(name: str, verdict: str, figure: str, limit: str, meaning: str) -> str:
-    mark = Word("pass", figure) if verdict == "pass" else Word("fail", figure, "bad")
+    mark = Word(verdict, figure, "bad" if verdict == "fail" else "open")
     return (
         f'<li class="{verdict}"><div class="head"><span>{html.text(name)}</span>'
         f"{html.note(name, meaning, 'off-policy')}</div>"
@@ -200,6 +202,10 @@ def _decimals(lift: Interval) -> int:
 
 def _span(lift: Interval, decimals: int) -> str:
     return numbers.lift_span(Drawn(None, None, _end(lift.lower), _end(lift.upper)), decimals)
+
+
+def _weight(value: float) -> str:
+    return "below 0.001" if value < 0.001 else numbers.number(value, numbers.significant(value))
 
 
 def _what(report: PolicyReport) -> str:

@@ -86,7 +86,7 @@ def _reason(found: Support, weight: Array, unit: NDArray[np.int64]) -> str:
 
 
 def _weight(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}" if value >= 0.001 else "below 0.001"
 
 
 def _mean_is_away(weight: Array, unit: NDArray[np.int64], largest: float) -> str:

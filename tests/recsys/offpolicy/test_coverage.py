@@ -42,7 +42,7 @@ def check(found, runs, *, refusing=False):
 @pytest.mark.parametrize("name", LIGHT)
 def test_with_light_weights_intervals_cover_95_percent(name):
     bandit, people, most = LIGHT[name]
-    check(covered(lambda rng: bandit.log(people, rng, most), bandit.truth, 120), 120)
+    check(covered(lambda rng: bandit.log(people, rng, most), bandit.truth, 80), 80)
 
 
 @pytest.mark.slow
@@ -55,7 +55,7 @@ def test_with_light_weights_intervals_cover_95_percent_of_2000_runs(name):
 @pytest.mark.parametrize("name", HEAVY)
 def test_with_heavy_weights_intervals_cover_or_none_is_given(name):
     bandit, people, most = HEAVY[name]
-    check(covered(lambda rng: bandit.log(people, rng, most), bandit.truth, 40), 40, refusing=True)
+    check(covered(lambda rng: bandit.log(people, rng, most), bandit.truth, 25), 25, refusing=True)
 
 
 @pytest.mark.slow
