@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recsys.slate import OUTCOMES
-from recsys.world.calendar import DAY, Calendar
+from recsys.world.calendar import Calendar
 from recsys.world.draws import Floats, Ints
+from recsys.world.offers import POLICIES
 from recsys.world.policy import SURFACES, Ask, Shown
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ class Log:
                 "time": self._times(second),
                 "depth": depth,
                 "propensity": chance,
-                "policy": pa.array(["coin-1", "rule-1", "experiment-1"]).take(pa.array(policy)),
+                "policy": pa.array(POLICIES).take(pa.array(policy)),
                 "item_id": _taken(self.names.items, item),
                 "starts": self._times(second),
                 "ends": self._times(ends),
@@ -233,8 +234,3 @@ def _group_names(group: Ints, person: Ints) -> "pa.Array":
     place = np.full(len(group), NOTHING)
     place[there] = np.arange(len(there))
     return _taken(names, place)
-
-
-def second_of(day: int, second: Ints) -> Ints:
-    """A second of the calendar from a second of a day."""
-    return day * DAY + second

@@ -9,7 +9,8 @@ from recsys.world.catalogue import Catalogue
 from recsys.world.deals import Deals, left_out
 from recsys.world.draws import Draws, Floats, Ints
 
-POLICY = "coin-1"
+# Who decides on offers: a coin for each programme, the rule of group buys, an experiment.
+POLICIES = ("coin-1", "rule-1", "experiment-1")
 LONG_AGO = -10_000
 
 

@@ -24,10 +24,6 @@ class TrueEffect:
     treatment: float
 
     @property
-    def absolute(self) -> float:
-        return self.treatment - self.control
-
-    @property
     def relative(self) -> float:
         """Of control; 0.02 is +2 %."""
         return self.treatment / self.control - 1

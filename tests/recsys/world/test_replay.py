@@ -44,6 +44,7 @@ def test_without_a_campaign_nothing_changes_before_it_starts_and_the_same_people
     shop, whole = lived(PLAN)
     _, less = lived(replace(PLAN, without=(CAMPAIGN,)))
     assert CAMPAIGN in shop.setting.deals.campaigns
+    assert shop.replay(CAMPAIGN).setting.plan == replace(PLAN, without=(CAMPAIGN,)) and shop.replay().state.day == 0
     assert str(shop.setting.calendar.date(STARTS)) == "2026-10-15"
     for name in ("events", "recommendations", "offers"):
         assert days(whole[name], shop, 0, STARTS).equals(days(less[name], shop, 0, STARTS))
