@@ -1,7 +1,7 @@
 """Which names of events were seen lately: the same event sent twice is kept once.
 
-At least the last `least` names are remembered, at most twice as many, as 16 bytes each of a cryptographic hash: two
-names that differ are never taken for one. Names outlive the process in the journal, and then in files beside it.
+At least the last `least` names that were sent are remembered, at most twice as many, as 16 bytes each of a cryptographic
+hash: two names that differ are never taken for one. Names outlive the process in the journal, and then in files beside it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -32,13 +32,14 @@ class Window:
         return len(self._younger) + len(self._elder)
 
     def add(self, name: bytes) -> bool:
-        """Remember a digest; False if it was known."""
-        if name in self:
+        """Remember a digest from now on; False if it was known."""
+        if name in self._younger:
             return False
+        known = name in self._elder
         if len(self._younger) >= self.least:
             self._elder, self._younger = self._younger, set()
         self._younger.add(name)
-        return True
+        return not known
 
     def forget(self, names: Iterable[bytes]) -> None:
         """Take digests back that were added, but whose events were not kept."""

@@ -9,19 +9,15 @@ from recsys.serving.window import Window, digest, load, save
 
 
 @given(some.lists(some.integers(0, 30)), some.integers(1, 10))
-def test_a_name_of_the_last_so_many_new_ones_is_always_known_and_a_new_name_never_is(
-    numbers: list[int], least: int
-) -> None:
-    window, added, ever = Window(least), [], set()
+def test_a_name_is_known_until_so_many_others_were_sent_and_a_new_name_never_is(numbers: list[int], least: int) -> None:
+    window, sent = Window(least), []
     for number in numbers:
-        name = digest(str(number))
-        fresh = window.add(name)
-        assert not fresh or name not in added[-least:]
-        assert fresh or name in ever
-        ever.add(name)
-        if fresh:
-            added.append(name)
-    assert len(window) <= 2 * least
+        fresh = window.add(digest(str(number)))
+        since = sent[sent.index(number) :] if number in sent else None
+        assert fresh if since is None else not fresh or len(set(since)) > least
+        # Each name once, in order of its latest sending.
+        sent = [each for each in sent if each != number] + [number]
+        assert len(window) <= 2 * least
 
 
 def test_a_name_that_is_taken_back_is_new_again() -> None:
