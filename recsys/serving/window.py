@@ -1,7 +1,8 @@
 """Which names of events were seen lately: the same event sent twice is kept once.
 
-At least the last `least` names that were sent are remembered, at most twice as many, as 16 bytes each of a cryptographic
-hash: two names that differ are never taken for one. Names outlive the process in the journal, and then in files beside it.
+At least the last `least` names that were sent are remembered, at most twice as many, each as 16 bytes of a
+cryptographic hash: two names that differ are never taken for one. Names outlive the process in the journal, and then in
+files beside it.
 """
 
 from collections.abc import Iterable, Sequence
