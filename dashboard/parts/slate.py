@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dashboard.parts import html, numbers, words
+from recsys.slates.rules import IN_WORDS
 
 if TYPE_CHECKING:
     from recsys.engine.portrait import Act, Near, Shown
@@ -90,10 +91,8 @@ def _item(item_id: str, title: str) -> str:
 
 
 def _legend(shown: "Shown") -> str:
-    relaxed = ""
-    if shown.slate.relaxed:
-        relaxed = f" A rule gave way, as no item could keep it: {words.listed(list(shown.slate.relaxed))}."
-    return f'<p class="legend">Policy {html.text(shown.slate.policy)}.{html.text(relaxed)}</p>'
+    gave_way = "".join(f" A rule gave way: {IN_WORDS.get(name, name)}." for name in shown.slate.relaxed)
+    return f'<p class="legend">Policy {html.text(shown.slate.policy)}.{html.text(gave_way)}</p>'
 
 
 def _chance(value: float | None) -> str:

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,14 @@ def test_a_slate_on_the_page_is_the_engines_own(monkeypatch):
     for place in home.slate.places:
         assert titles[place.item_id] in said and place.reason in said
     assert home.slate.policy in said and "Click" in said
+
+
+def test_a_rule_that_gave_way_is_told_in_words():
+    engine = Engine.open(a_shop())
+    home = portrait.on_every_surface(engine, "nobody", portrait.last_moment(engine), 1, 2)[0]
+    assert "gave way" not in parts.slate(home, {})
+    relaxed = replace(home, slate=replace(home.slate, relaxed=("row",)))
+    assert "A rule gave way: a publisher stands in more than one row." in words_of(parts.slate(relaxed, {}))
 
 
 def test_text_from_the_catalogue_cannot_become_markup():
