@@ -48,6 +48,8 @@ class Shown:
         surface: as texts.
         position: from 1.
         labels: float32 (rows, outcomes): 1, 0, or nan while the outcome's window is open at `known_until`.
+        model: which scored it, as texts, null for none.
+        chances: as they were logged, float64 (rows, outcomes), nan where none were.
     """
 
     users: "pa.ChunkedArray"
@@ -56,9 +58,24 @@ class Shown:
     surface: "pa.ChunkedArray"
     position: NDArray[np.int32]
     labels: NDArray[np.float32]
+    model: "pa.ChunkedArray"
+    chances: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.time)
+
+    def take(self, rows: NDArray[np.bool_]) -> "Shown":
+        """Only these rows."""
+        return Shown(
+            self.users.filter(rows),
+            self.items.filter(rows),
+            self.time[rows],
+            self.surface.filter(rows),
+            self.position[rows],
+            self.labels[rows],
+            self.model.filter(rows),
+            self.chances[rows],
+        )
 
 
 def shown(workspace: "Workspace", *, since: int | None = None, known_until: int | None = None) -> Shown:
@@ -75,7 +92,8 @@ def shown(workspace: "Workspace", *, since: int | None = None, known_until: int 
     """
     import pyarrow.compute as pc
 
-    columns = ["slate_id", "item_id", "user_id", "time", "surface", "position"]
+    told = [f"p_{outcome}" for outcome in OUTCOMES]
+    columns = ["slate_id", "item_id", "user_id", "time", "surface", "position", "model", *told]
     log = _in_microseconds(workspace.lake.table("recommendations").select(columns).to_pyarrow())
     acts = _in_microseconds(_acts(workspace))
     if known_until is None:
@@ -92,6 +110,8 @@ def shown(workspace: "Workspace", *, since: int | None = None, known_until: int 
         log["surface"],
         log["position"].to_numpy(),
         _labels(log, _with_slates(acts), known_until),
+        log["model"],
+        np.stack([log[name].to_numpy().astype(np.float64) for name in told], axis=1),
     )
 
 

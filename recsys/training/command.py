@@ -19,6 +19,7 @@ def add_to(app: typer.Typer) -> None:
     models = typer.Typer(no_args_is_help=False, invoke_without_command=True, rich_markup_mode=None)
     models.callback()(list_models)
     models.command("use")(use)
+    models.command("recalibrate")(recalibrate)
     app.add_typer(models, name="models")
 
 
@@ -66,6 +67,18 @@ def use(
     made = opened.registry.use_model(NAME, version, by=by, reason=reason)
     was = f", in place of {before.version}" if before and before.version != version else ""
     typer.echo(f"{made.name} {made.version} serves{was}.")
+
+
+def recalibrate(
+    days: Annotated[int, typer.Option(min=1, help="Of the log, the last ones.")] = 21,
+    workspace: WorkspaceOption = Path("."),
+) -> None:
+    """Bend the chances of the engine that serves to what followed from its own slates; a new version serves then."""
+    from recsys.engine.recalibration import recalibrate as bend
+    from store import Workspace
+
+    made = bend(Workspace.open(workspace), days=days)
+    typer.echo("The log says nothing better; nothing changed." if made is None else _line(made))
 
 
 def _line(made: "ModelRecord") -> str:

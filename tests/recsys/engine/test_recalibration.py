@@ -1,0 +1,101 @@
+"""Chances are mended by what followed from the engine's own slates, and left alone where that says nothing."""
+
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from recsys.engine.engine import Engine
+from recsys.engine.recalibration import recalibrate
+from recsys.errors import ModelError
+from recsys.ranking.calibration import chained, chance, fitted, log_odds
+from recsys.ranking.ranker import Ranker
+from recsys.slate import OUTCOMES, Request
+from store import Workspace
+from tests.recsys.engine.workspaces import VERSION, a_shop, a_trained_shop, after
+
+PLACES = 10
+
+
+def a_log(folder: Path, *, told: float, slates: int = 600, model: str | None = VERSION) -> Workspace:
+    """A trained shop whose engine showed slates over 20 days and told `told` times the chance of a click."""
+    workspace = Workspace.open(shutil.copytree(a_trained_shop().path, folder / "shop"))
+    rng = np.random.default_rng(1)
+    true = rng.uniform(0.05, 0.35, slates * PLACES)
+    clicked = rng.random(len(true)) < true
+    begin, items = after(a_shop()), [f"i{k:04}" for k in range(PLACES)]
+    times = [begin + timedelta(days=20 * k / slates) for k in range(slates)]
+    rows = [
+        {"slate_id": f"s{k}", "position": p + 1, "user_id": f"u{k % 97}", "time": times[k], "surface": "homepage",
+         "item_id": items[p], "propensity": 0.5, "policy": "p", "model": model, "p_click": told * true[PLACES * k + p],
+         **{f"p_{outcome}": 0.001 for outcome in OUTCOMES[1:]}}
+        for k in range(slates)
+        for p in range(PLACES)
+    ]  # fmt: skip
+    events = [
+        {
+            "unit_id": row["user_id"],
+            "kind": "view",
+            "item_id": row["item_id"],
+            "slate_id": row["slate_id"],
+            "time": row["time"],
+        }
+        for row, happened in zip(rows, clicked, strict=True)
+        if happened
+    ]
+    workspace.lake.append("recommendations", pa.Table.from_pylist(rows), source="log")
+    workspace.lake.append("events", pa.Table.from_pylist(events), source="log")
+    return workspace
+
+
+def test_chances_that_were_twice_too_high_are_halved_in_a_new_version_that_serves(tmp_path):
+    workspace = a_log(tmp_path, told=2.0)
+    made = recalibrate(workspace)
+    assert made is not None and made.serving and made.version == f"{VERSION}+1"
+    heads = made.metrics["recalibrated"]
+    assert heads["click"]["after"]["calibration_error"] < 0.2 * heads["click"]["before"]["calibration_error"]
+    assert [outcome for outcome, told in heads.items() if told] == ["click"]
+    old, new = (
+        Ranker.load(workspace.path / "models" / "engine" / version / "ranker") for version in (VERSION, made.version)
+    )
+    raw = np.linspace(0.001, 0.6, 50)
+    told = old.curves[0](raw)
+    inside = (told > 0.15) & (told < 0.6)
+    assert inside.any()
+    assert new.curves[0](raw)[inside] == pytest.approx(told[inside] / 2, rel=0.15)
+    assert all(np.array_equal(a(raw), b(raw)) for a, b in zip(new.curves[1:], old.curves[1:], strict=True))
+    slate = Engine.open(workspace).recommend(Request("u", "homepage", after(a_shop()), seed=1))
+    assert slate.model == made.version
+    # Of the new version nothing is logged yet: there is nothing to mend it by.
+    assert recalibrate(workspace) is None
+
+
+@pytest.mark.parametrize(
+    "log",
+    [{"told": 1.0}, {"told": 2.0, "slates": 100}, {"told": 2.0, "model": "another"}, {"told": 2.0, "model": None}],
+)
+def test_right_chances_a_short_log_or_that_of_another_version_change_nothing(tmp_path, log):
+    workspace = a_log(tmp_path, **log)
+    assert recalibrate(workspace) is None
+    assert workspace.registry.serving_model("engine").version == VERSION
+
+
+def test_without_an_engine_there_is_nothing_to_mend():
+    with pytest.raises(ModelError, match="no engine with a ranker serves"):
+        recalibrate(a_shop())
+
+
+def test_two_curves_as_one_say_what_they_say_one_after_the_other():
+    rng = np.random.default_rng(2)
+    raw = chance(rng.normal(-2, 1.5, 20_000))
+    curves = []
+    for shift in (-0.7, 0.4):
+        happened = (rng.random(20_000) < chance(log_odds(raw) * 0.8 + shift)).astype(np.float32)
+        curves.append(fitted(raw, happened, np.arange(20_000)))
+    both = chained(*curves)
+    grid = np.linspace(0.0001, 0.999, 999)
+    assert both(grid) == pytest.approx(curves[1](curves[0](grid)), rel=0.01)
+    assert (np.diff(both(grid)) >= 0).all()
