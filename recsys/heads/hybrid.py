@@ -1,6 +1,5 @@
 """What the engine retrieves with: the linear heads and the encoder, one sum, the share of each by validation."""
 
-from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 from recsys.heads.choice import quality, sample
 from recsys.heads.head import Context, Head
 from recsys.heads.linear import Linear, standard
-from recsys.heads.sequence import Sequence
+from recsys.heads.sequence import Held, Sequence
 from recsys.interactions import Interactions
 
 # Of the encoder; the linear part has the rest. The ends let either serve alone.
@@ -44,22 +43,10 @@ class Hybrid(Head, name="hybrid", linear=False):
         stage = sample(data, context)
         users = np.unique(stage.wanted.user)
         linear, sequence = (standard(part.scores(users)) for part in (self._linear, self._sequence))
-        reached = {share: quality(_Held(_mixed(linear, sequence, share), users), stage) for share in SHARES}
+        reached = {share: quality(Held(_mixed(linear, sequence, share), users), stage) for share in SHARES}
         best = max(SHARES, key=lambda share: reached[share])
         context.progress(f"hybrid: validation NDCG@20 by the encoder's share {reached}, taken: {best}")
         return best
-
-
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """Scores that are held, shape (users, items), of users in order of their numbers."""
-
-    total: NDArray[np.float32]
-    users: NDArray[np.integer]
-    name: str = "hybrid"
-
-    def scores(self, users: NDArray[np.integer]) -> NDArray[np.float32]:
-        return self.total[np.searchsorted(self.users, users)]
 
 
 def _mixed(linear: NDArray[np.float32], sequence: NDArray[np.float32], share: float) -> NDArray[np.float32]:

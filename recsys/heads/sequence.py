@@ -1,6 +1,6 @@
 """The encoder as a head: a transformer over what a person did, in order where the data have one."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -10,6 +10,7 @@ from recsys.encoder.content import Bags
 from recsys.encoder.recipe import Recipe
 from recsys.encoder.shape import Shape
 from recsys.errors import HeadError
+from recsys.heads.choice import quality, sample
 from recsys.heads.head import Context, Head
 from recsys.interactions import Interactions
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 SHAPE = Shape(hidden=128, length=50)
 RECIPE = Recipe()
+
+
+# What may be added to the cosine of items without any act: warm items have their popularity, these only their content.
+LEADS = (0.0, 0.05, 0.1, 0.2, 0.4, 1.0)
 
 
 class Sequence(Head, name="sequence", linear=False):
@@ -31,13 +36,16 @@ class Sequence(Head, name="sequence", linear=False):
     def __init__(self, shape: Shape = SHAPE, recipe: Recipe = RECIPE) -> None:
         self.shape, self.recipe = shape, recipe
         self.trained: Trained | None = None
+        self.lead = 0.0
 
     def fit(self, data: Interactions, context: Context, rng: np.random.Generator) -> Self:
         held = context.validation
-        self.trained = None
+        self.trained, self.lead = None, 0.0
         if held is None or not len(held):
             return self.refit(data, context, rng)
         self._train(data, held, context, self.recipe, rng)
+        if context.attributes is not None and self._untouched.any():
+            self.lead = self._choose_lead(data, context)
         return self
 
     def refit(self, data: Interactions, context: Context, rng: np.random.Generator) -> Self:
@@ -57,8 +65,17 @@ class Sequence(Head, name="sequence", linear=False):
 
         encoder, now = self._fitted().encoder, int(self._data.time.max(initial=0))
         vectors = vectors_of_people(encoder, self._data, np.asarray(users, np.int64), now, self._target)
-        found: NDArray[np.float32] = vectors @ encoder.vectors.T
+        found: NDArray[np.float32] = vectors @ encoder.vectors.T + np.float32(self.lead) * self._untouched
         return found
+
+    def _choose_lead(self, data: Interactions, context: Context) -> float:
+        """The lead of items without acts that has the best NDCG@20 on validation acts; 0 where they prefer none."""
+        stage = sample(data, context)
+        users = np.unique(stage.wanted.user)
+        scores = self.scores(users)
+        reached = {lead: quality(Held(scores + lead * self._untouched, users), stage) for lead in LEADS}
+        context.progress(f"sequence: validation NDCG@20 by the lead of items without acts {reached}")
+        return max(LEADS, key=lambda lead: reached[lead])
 
     def _train(
         self, data: Interactions, held: Interactions, context: Context, recipe: Recipe, rng: np.random.Generator
@@ -82,8 +99,21 @@ class Sequence(Head, name="sequence", linear=False):
         )
         self.trained = train(task)
         self._data, self._target = data, context.target
+        self._untouched = (np.bincount(data.item, minlength=len(data.items)) == 0).astype(np.float32)
 
     def _fitted(self) -> "Trained":
         if self.trained is None:
             raise HeadError("the sequence head is not fitted. Call fit first.")
         return self.trained
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Scores that are held, shape (users, items), of users in order of their numbers."""
+
+    total: NDArray[np.float32]
+    users: NDArray[np.integer]
+    name: str = "held"
+
+    def scores(self, users: NDArray[np.integer]) -> NDArray[np.float32]:
+        return self.total[np.searchsorted(self.users, users)]

@@ -7,7 +7,7 @@ import pytest
 
 from recsys.errors import HeadError
 from recsys.evaluation.evaluate import evaluate
-from recsys.evaluation.split import Split
+from recsys.evaluation.split import Sides, Split
 from recsys.heads.hybrid import SHARES, Hybrid
 from recsys.heads.sequence import Sequence
 from recsys.interactions import Interactions
@@ -55,6 +55,33 @@ def test_a_refit_reads_the_acts_that_validation_held():
     known = split.stage("test").known
     one.refit(known, replace(split.context(60), validation=None), np.random.default_rng(2))
     assert found(split.test, known) > 0.6
+
+
+def genres() -> Split:
+    """300 people who keep to one of 6 genres; six items have no act before validation, six others none before the test."""
+    from scipy.sparse import csr_array
+
+    rng = np.random.default_rng(3)
+    user = np.repeat(np.arange(300), 8)
+    item = rng.integers(0, 10, len(user)) * 6 + user % 6
+    names = [f"u{each}" for each in range(300)], [f"i{each}" for each in range(ITEMS)]
+    data = Interactions.of(*names, user, item, np.full(len(user), 3), np.arange(len(user)))
+    parts = [data.keep(rows) for rows in (data.item >= 12, data.item < 6, (data.item >= 6) & (data.item < 12))]
+    attributes = csr_array((np.arange(ITEMS)[:, None] % 6 == np.arange(6)).astype(np.float32))
+    return Split(
+        "genres", "new items are asked for", *parts, refit=False, ordered=False, sides=Sides(attributes=attributes)
+    )
+
+
+def test_new_items_have_the_lead_that_validation_asks_for():
+    split = genres()
+    one = fitted(Sequence, split)
+    assert one.lead > 0
+    with_lead = evaluate(one, split)
+    # Of the 12 items without acts two are of the person's genre, and one of those is wanted.
+    assert with_lead["recall@5"].mean > 0.9
+    one.lead = 0.0
+    assert evaluate(one, split)["ndcg@5"].mean < with_lead["ndcg@5"].mean
 
 
 def test_the_encoders_share_is_the_one_that_validation_likes_best():
