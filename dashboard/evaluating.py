@@ -14,12 +14,14 @@ SHARES = {"Never explore": 0.0, "Explore 1%": 0.01, "Explore 10%": 0.1, "Explore
 
 
 def logged() -> dict[str, dict[str, tuple[int, datetime]]]:
-    """Of each surface the policies that chose there, the latest first: how many slates, and when the last."""
+    """Of each surface, the busiest first, the policies that chose there, the latest first: how many slates, and when
+    the last."""
     here = source.workspace()
     found: dict[str, dict[str, tuple[int, datetime]]] = {}
     for (surface, policy), seen in _logged(str(here.path), _facts()).items():
         found.setdefault(surface, {})[policy] = seen
-    return found
+    slates = {surface: sum(many for many, _ in policies.values()) for surface, policies in found.items()}
+    return {surface: found[surface] for surface in sorted(found, key=lambda name: -slates[name])}
 
 
 def questions(surface: str, policy: str) -> dict[str, Asked]:
