@@ -14,6 +14,8 @@ DEFINITIONS = Path(__file__).parent / "experiments"
 PEOPLE, LENGTH, SEED = 10_000, 120, 2026
 # The share of days that an engine serves, the last ones: 50 of 120.
 SERVED = 5 / 12
+# So many days after it began to serve an engine is renewed; within a week after it, all its outcomes are known.
+RENEWED = (10, 25)
 FEWEST_DAYS = 42
 DONE = "done"
 # Candidates that are ranked of each request: fewer than in a live shop, since a day has thousands.
@@ -37,8 +39,8 @@ def build(
 
     Args:
         days: of the whole shop; the last `DAYS` have the experiments.
-        engine: called once the first weeks have passed under the plain policy; makes what serves the others, from
-            `switch(days)` on. Without it the plain policy serves to the end.
+        engine: called once the first weeks have passed under the plain policy, and again at each of `renewals(days)`
+            but the last; makes what serves until the next. Without it the plain policy serves to the end.
         progress: is told, in words, what is being done.
 
     Raises:
@@ -57,9 +59,10 @@ def build(
     building = Building(workspace, plan)
     say(f"Simulating {people:,} people for {days} days")
     building.until(switch(days) if engine else days, building.shop.plain, say)
-    if engine and building.day < days:
-        served = Served(engine(workspace), building.shop.names, building.shop.setting.draws)
-        building.until(days, served, say)
+    for stop in renewals(days) if engine else ():
+        if engine and building.day < stop:
+            served = Served(engine(workspace), building.shop.names, building.shop.setting.draws)
+            building.until(stop, served, say)
     say("Writing the experiments")
     write_experiments(workspace, people / PEOPLE)
     (root / FOLDER / DONE).touch()
@@ -70,20 +73,32 @@ def switch(days: int) -> int:
     return days - round(SERVED * days)
 
 
+def renewals(days: int) -> tuple[int, ...]:
+    """The days before which an engine's service ends: it is made anew from then on, at the last the shop ends."""
+    return (*(day for after in RENEWED if (day := switch(days) + after) < days), days)
+
+
 def trained_engine(minutes: float, progress: Callable[[str], None] | None = None) -> Callable[[Workspace], Engine]:
-    """For `build`: an engine trained on the first weeks, unless the workspace has one that serves already.
+    """For `build`: an engine trained on the first weeks; where one serves already, it is mended by its own log.
+
+    An engine changes what people see and so what they do: its chances would be too high before long.
 
     Args:
         minutes: of CPU that the encoder may take.
     """
 
     def engine(workspace: Workspace) -> Engine:
+        from recsys.engine.bundle import RANKER
         from recsys.engine.engine import MODEL
         from recsys.engine.engine import Engine as Trained
+        from recsys.engine.recalibration import recalibrate
         from recsys.training.pipeline import train
 
-        if workspace.registry.serving_model(MODEL) is None:
+        serving = workspace.registry.serving_model(MODEL)
+        if serving is None:
             train(workspace, minutes=minutes, resume=True, progress=progress or (lambda message: None))
+        elif (workspace.path / serving.artifact / RANKER).is_dir():
+            recalibrate(workspace)
         return Trained.open(workspace, ranked=RANKED)
 
     return engine

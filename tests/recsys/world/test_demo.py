@@ -95,7 +95,7 @@ def test_the_command_builds_a_shop_of_any_size_and_reads_its_experiments(tmp_pat
 
 def test_an_engine_serves_the_later_days_after_the_plain_policy(tmp_path: Path) -> None:
     from recsys.engine.engine import Engine
-    from recsys.world.demo import switch
+    from recsys.world.demo import renewals, switch
 
     opened: list[dict[str, int]] = []
 
@@ -105,7 +105,8 @@ def test_an_engine_serves_the_later_days_after_the_plain_policy(tmp_path: Path) 
 
     for _ in range(2):
         build(tmp_path, people=300, days=42, seed=5, engine=engine)
-    assert len(opened) == 1
+    assert len(opened) == len(renewals(42)) == 2
+    assert opened[0]["recommendations"] < opened[1]["recommendations"]
     shop = Shop.open(PLAN)
     shown = Workspace.open(tmp_path).lake.table("recommendations").to_pyarrow()
     begins = shop.setting.calendar.at(switch(42) * 86_400)
