@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys.engine.engine import Engine
+from recsys.engine.recalibration import recalibrate
 from recsys.ranking.fitting import judged_head
 from recsys.ranking.labels import DAY, shown
 from recsys.slate import OUTCOMES, Request
@@ -22,7 +23,9 @@ from recsys.world import Plan, Shop
 from recsys.world.served import Served
 from store import Workspace
 
-PEOPLE, PLAIN_DAYS, DAYS, MINUTES = 6_000, 60, 90, 2.0
+PEOPLE, PLAIN_DAYS, DAYS, MINUTES = 4_000, 60, 90, 1.0
+# Days of the engine after which it is mended by its own log.
+MENDED = 12
 RESULTS = Path(__file__).parent / "results" / "ranking.md"
 BATCH, SINGLE = 768, 200
 
@@ -37,7 +40,8 @@ def main(data: Path, repeat: int, peers: bool) -> None:
         "# The ranker and the engine on the demo shop",
         "",
         f"{PEOPLE:,} people; {PLAIN_DAYS} days under the plain policy, then an engine is trained ({MINUTES:g} minutes of CPU for the encoder),",
-        f"then {DAYS - PLAIN_DAYS} days are lived twice with the same random numbers: under the plain policy and under the engine.",
+        f"then {DAYS - PLAIN_DAYS} days are lived twice with the same random numbers: under the plain policy and under the engine,",
+        f"which is mended by its own log (`holdout models recalibrate`) after {MENDED} days.",
         "",
         "## Chances that the engine logged, against what happened",
         "",
@@ -75,11 +79,17 @@ def _lived(folder: Path) -> Shop:
 def _live_on(folder: Path, name: str, shop: Shop) -> Workspace:
     workspace = Workspace.open(shutil.copytree(folder / "shop", folder / name))
     shop = copy.deepcopy(shop)
-    policy = (
-        shop.plain if name == "plain" else Served(Engine.open(workspace, ranked=100), shop.names, shop.setting.draws)
-    )
-    _append(workspace, shop.until(DAYS, policy), "later days")
+    if name == "plain":
+        _append(workspace, shop.until(DAYS, shop.plain), "later days")
+        return workspace
+    _append(workspace, shop.until(PLAIN_DAYS + MENDED, _served(workspace, shop)), "first days")
+    recalibrate(workspace)
+    _append(workspace, shop.until(DAYS, _served(workspace, shop)), "mended days")
     return workspace
+
+
+def _served(workspace: Workspace, shop: Shop) -> Served:
+    return Served(Engine.open(workspace, ranked=100), shop.names, shop.setting.draws)
 
 
 def _append(workspace: Workspace, days: Iterable[dict[str, pa.Table]], source: str) -> None:
@@ -98,21 +108,20 @@ def _later(workspace: Workspace) -> int:
 
 
 def _calibration(workspace: Workspace) -> list[str]:
-    since = _later(workspace)
-    log = shown(workspace, since=since)
-    table = workspace.lake.table("recommendations").to_pyarrow()
-    time_ = table["time"].cast(pa.timestamp("us", "UTC")).cast(pa.int64())
-    table = table.set_column(table.schema.get_field_index("time"), "time", time_)
-    table = table.filter(pc.greater_equal(table["time"], since))
-    table = table.sort_by([("time", "ascending"), ("slate_id", "ascending"), ("position", "ascending")])
-    lines = ["| surface | outcome | rows | happened | predicted | observed | error | floor | AUC |", "|---" * 9 + "|"]
-    surface = np.array(table["surface"].to_pylist())
-    user = np.unique(np.array(table["user_id"].to_pylist()), return_inverse=True)[1]
-    for name in ("all", *known_surfaces()):
-        rows = np.ones(len(table), bool) if name == "all" else surface == name
-        for k, outcome in enumerate(OUTCOMES):
-            found = judged_head(table[f"p_{outcome}"].to_numpy()[rows], log.labels[rows, k], user[rows])
-            lines.append(f"| {name} | {outcome} | " + (_told(found) if found else "too few | | | | | | |"))
+    log = shown(workspace, since=_later(workspace))
+    lines = [
+        "| version | surface | outcome | rows | happened | predicted | observed | error | floor | AUC |",
+        "|---" * 10 + "|",
+    ]
+    model, surface = (np.array(column.to_pylist()) for column in (log.model, log.surface))
+    user = np.unique(np.array(log.users.to_pylist()), return_inverse=True)[1]
+    for version, told in zip(dict.fromkeys(model.tolist()), ("as trained", "mended"), strict=False):
+        for name in ("all", *known_surfaces()):
+            rows = (model == version) & ((surface == name) | (name == "all"))
+            for k, outcome in enumerate(OUTCOMES):
+                found = judged_head(log.chances[rows, k], log.labels[rows, k], user[rows])
+                cells = _told(found) if found else "too few | | | | | | |"
+                lines.append(f"| {told} | {name} | {outcome} | {cells}")
     return lines
 
 
