@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.errors import DataError
 from recsys.evaluation.metrics import MEASURES, SAMPLED, Estimate, Measure, per_user
 from recsys.evaluation.ranking import positions, sampled_positions
 from recsys.evaluation.split import Split, StageName
@@ -36,11 +37,17 @@ def evaluate(head: Head, split: Split, stage: StageName = "test", measures: Sequ
 
     Raises:
         HeadError: if the head's scores have another shape or are not finite.
+        DataError: if the split's negatives are not those of its wanted acts.
     """
     asked = split.stage(stage)
     deepest = max(measure.depth for measure in measures)
     values = per_user(asked.wanted.user, positions(head, asked, deepest), measures)
     if stage != "test" or split.negatives is None:
         return Evaluation(values)
+    if len(split.negatives) != len(asked.wanted):
+        raise DataError(
+            f"{split.name}: there are negatives for {len(split.negatives):,} test acts, but {len(asked.wanted):,} are "
+            "wanted; a test act is given twice, or its user has the item in train."
+        )
     among = sampled_positions(head, asked, split.negatives)
     return Evaluation(values, per_user(asked.wanted.user, among, SAMPLED))

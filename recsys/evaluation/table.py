@@ -23,7 +23,8 @@ def as_text(comparison: Comparison, note: str = "") -> str:
             cells = (_cell(result.estimate(Measure(kind, depth))) for depth in DEPTHS)
             lines.append(f"{result.name:<{width}}" + "".join(f"{cell:<18}" for cell in cells).rstrip())
         lines.append("")
-    lines += _beside(fitted, width) if split.negatives is not None else []
+    if split.negatives is not None:
+        lines += _beside(fitted, width, split.negatives.shape[1])
     lines += _choice(comparison, width)
     return "\n".join(lines)
 
@@ -43,9 +44,9 @@ def _about(split: Split, seeds: int, note: str) -> list[str]:
     ]
 
 
-def _beside(fitted: list[Result], width: int) -> list[str]:
+def _beside(fitted: list[Result], width: int, among: int) -> list[str]:
     """What the papers print that rank among a few items: it flatters, and is there only to be compared with them."""
-    lines = ["Beside it, for papers that rank among 100 items alone (not comparable with the above):"]
+    lines = [f"Beside it, for papers that rank among {among} items alone (not comparable with the above):"]
     lines.append(f"{'':<{width}}" + "".join(f"{measure!s:<18}" for measure in SAMPLED).rstrip())
     for result in fitted:
         cells = (_cell(result.sampled(measure)) for measure in SAMPLED)

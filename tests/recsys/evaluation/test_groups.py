@@ -66,6 +66,14 @@ def test_what_people_did_may_lie_in_another_file(tmp_path):
     assert named(source.acts) == [("2", "7"), ("2", "6"), ("group 0", "7"), ("group 1", "8")]
 
 
+def test_a_test_act_that_is_in_train_too_is_refused_where_negatives_are_given(tmp_path):
+    train = "0 8\n" + "".join(f"{g} {i}\n" for g in (0, 1) for i in range(20, 60))
+    cut = split(load(folder(tmp_path, groupRatingTrain=train)), "given_split")
+    fitted = head("popularity")().fit(cut.train, cut.context(60), np.random.default_rng(0))
+    with pytest.raises(DataError, match="negatives for 2 test acts, but 1 are wanted"):
+        evaluate(fitted, cut)
+
+
 @needs_recsys
 def test_popularity_among_groups_is_what_an_independent_program_measured():
     cut = split(load(RECSYS / "mafengwo"), "given_split")
