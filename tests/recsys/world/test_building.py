@@ -36,7 +36,12 @@ def deadly(self, *rest):
 workspace = Workspace.create(sys.argv[1])
 building = builder.Building(workspace, Plan(people=300, days=16, seed=9))
 setattr(builder.Building, function, deadly)
-building.until(16, building.shop.plain)
+policy = building.shop.plain
+if sys.argv[4:] == ["by chance"]:
+    from dataclasses import replace
+    from recsys.world.draws import Draws
+    policy = replace(policy, draws=Draws(int.from_bytes(os.urandom(8), "big")))
+building.until(16, policy)
 """
 
 
@@ -65,6 +70,21 @@ def test_a_killed_build_is_completed_to_the_same_facts(whole: Path, tmp_path: Pa
     assert building.day < PLAN.days
     building.until(PLAN.days, building.shop.plain)
     assert contents(tmp_path / "shop") == contents(whole)
+
+
+def test_days_of_a_policy_that_never_answers_alike_land_wholly_or_not_at_all(tmp_path: Path) -> None:
+    """Killed with the events of the second block in the lake and its slates not: those are of the same life."""
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "shop"), "_append", "9", "by chance"]
+    assert subprocess.run(command, cwd=ROOT).returncode == -9
+    before = {name: Workspace.open(tmp_path / "shop").lake.version(name) for name in ("events", "recommendations")}
+    building = Building(Workspace.open(tmp_path / "shop"), PLAN)
+    lake = building.workspace.lake
+    after = {name: lake.version(name) for name in before}
+    assert building.day == 8 and before["events"] == after["events"]
+    assert before["recommendations"] < after["recommendations"]
+    shown = {(row["slate_id"], row["item_id"]) for row in lake.table("recommendations").to_pyarrow().to_pylist()}
+    acts = [row for row in lake.table("events").to_pyarrow().to_pylist() if row["slate_id"]]
+    assert len(acts) > 300 and {(row["slate_id"], row["item_id"]) for row in acts} <= shown
 
 
 def test_a_finished_shop_is_left_as_it_is(whole: Path) -> None:
