@@ -20,11 +20,9 @@ from recsys.encoder.batches import Batch
 from recsys.encoder.content import Bags
 from recsys.encoder.forward import EPSILON, content_rows, unit
 from recsys.encoder.recipe import Recipe
-from recsys.encoder.shape import Shape
+from recsys.encoder.shape import HOTTEST, Shape
 
 IDS = "ids"
-# exp(4.6) is 100: a sharper softmax than that rounds to a choice.
-HOTTEST = 4.6
 
 
 class Chance:

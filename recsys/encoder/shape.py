@@ -10,6 +10,8 @@ SURFACES = ("any", "homepage", "cart", "post_purchase", "wishlist")
 ANY_ACTION = "any"
 # Time gaps are told apart by their power of two in seconds: the last bucket begins at 2 ** 26 s, two years.
 GAPS = 28
+# Of the logarithm of what cosines are multiplied by: exp(4.6) is 100, and a sharper softmax rounds to a choice.
+HOTTEST = 4.6
 
 
 @dataclass(frozen=True, slots=True)

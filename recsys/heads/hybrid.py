@@ -13,8 +13,11 @@ from recsys.interactions import Interactions
 
 # Of the encoder; the linear part has the rest. The ends let either serve alone.
 SHARES = (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.0)
+# The power of the encoder's chances that is added up; 0 stands for the cosines themselves. Linear scores have a few
+# items far above all others, as chances have; cosines have not, and beside linear scores they would not be heard.
+POWERS = (0.0, 0.5, 1.0)
 # Where there is nothing to choose by.
-SHARE = 0.5
+SHARE, POWER = 0.5, 0.5
 
 
 class Hybrid(Head, name="hybrid", linear=False):
@@ -22,13 +25,13 @@ class Hybrid(Head, name="hybrid", linear=False):
     that have the best NDCG@20 on validation acts."""
 
     def __init__(self) -> None:
-        self.share = SHARE
+        self.share, self.power = SHARE, POWER
 
     def fit(self, data: Interactions, context: Context, rng: np.random.Generator) -> Self:
         self._linear = Linear().fit(data, context, rng)
         self._sequence = Sequence().fit(data, context, rng)
         if context.validation is not None:
-            self.share = self._choose(data, context)
+            self.share, self.power = self._choose(data, context)
         return self
 
     def refit(self, data: Interactions, context: Context, rng: np.random.Generator) -> Self:
@@ -37,17 +40,29 @@ class Hybrid(Head, name="hybrid", linear=False):
         return self
 
     def scores(self, users: NDArray[np.integer]) -> NDArray[np.float32]:
-        return _mixed(standard(self._linear.scores(users)), standard(self._sequence.scores(users)), self.share)
+        encoded = shaped(self._sequence.scores(users), self._sequence.heat, self.power)
+        return _mixed(standard(self._linear.scores(users)), encoded, self.share)
 
-    def _choose(self, data: Interactions, context: Context) -> float:
+    def _choose(self, data: Interactions, context: Context) -> tuple[float, float]:
         stage = sample(data, context)
         users = np.unique(stage.wanted.user)
-        linear, sequence = (standard(part.scores(users)) for part in (self._linear, self._sequence))
-        reached = {share: quality(Held(_mixed(linear, sequence, share), users), stage) for share in SHARES}
-        best = max(SHARES, key=lambda share: reached[share])
-        context.progress(f"hybrid: validation NDCG@20 by the encoder's share {reached}, taken: {best}")
+        linear, cosines = standard(self._linear.scores(users)), self._sequence.scores(users)
+        reached = {}
+        for power in POWERS:
+            encoded = shaped(cosines, self._sequence.heat, power)
+            for share in SHARES:
+                reached[share, power] = quality(Held(_mixed(linear, encoded, share), users), stage)
+        best = max(reached, key=lambda each: reached[each])
+        context.progress(f"hybrid: encoder's share {best[0]}, power {best[1]}, validation NDCG@20 {reached[best]:.4f}")
         return best
 
 
-def _mixed(linear: NDArray[np.float32], sequence: NDArray[np.float32], share: float) -> NDArray[np.float32]:
-    return np.float32(1 - share) * linear + np.float32(share) * sequence
+def shaped(cosines: NDArray[np.float32], heat: float, power: float) -> NDArray[np.float32]:
+    """The encoder's scores as they are added, each row with mean 0 and deviation 1: its chances to a power."""
+    if not power:
+        return standard(cosines)
+    return standard(np.exp(np.float32(power * heat) * (cosines - cosines.max(axis=1, keepdims=True))))
+
+
+def _mixed(linear: NDArray[np.float32], encoded: NDArray[np.float32], share: float) -> NDArray[np.float32]:
+    return np.float32(1 - share) * linear + np.float32(share) * encoded

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from recsys.encoder.content import Bags
 from recsys.encoder.recipe import Recipe
-from recsys.encoder.shape import Shape
+from recsys.encoder.shape import HOTTEST, Shape
 from recsys.errors import HeadError
 from recsys.heads.choice import quality, sample
 from recsys.heads.head import Context, Head
@@ -67,6 +67,11 @@ class Sequence(Head, name="sequence", linear=False):
         vectors = vectors_of_people(encoder, self._data, np.asarray(users, np.int64), now, self._target)
         found: NDArray[np.float32] = vectors @ encoder.vectors.T + np.float32(self.lead) * self._untouched
         return found
+
+    @property
+    def heat(self) -> float:
+        """What a cosine is multiplied by in the softmax."""
+        return float(np.exp(min(float(self._fitted().weights["temperature"][0]), HOTTEST)))
 
     def _choose_lead(self, data: Interactions, context: Context) -> float:
         """The lead of items without acts that has the best NDCG@20 on validation acts; 0 where they prefer none."""

@@ -8,7 +8,7 @@ import pytest
 from recsys.errors import HeadError
 from recsys.evaluation.evaluate import evaluate
 from recsys.evaluation.split import Sides, Split
-from recsys.heads.hybrid import SHARES, Hybrid
+from recsys.heads.hybrid import POWERS, SHARES, Hybrid
 from recsys.heads.sequence import Sequence
 from recsys.interactions import Interactions
 
@@ -89,9 +89,9 @@ def test_the_encoders_share_is_the_one_that_validation_likes_best():
     one = fitted(Hybrid, split)
     assert one.share >= 0.45
     best = evaluate(one, split, "validation")["ndcg@20"].mean
-    for share in SHARES:
-        one.share = share
-        assert evaluate(one, split, "validation")["ndcg@20"].mean <= best + 1e-9
+    for one.share in SHARES:
+        for one.power in POWERS:
+            assert evaluate(one, split, "validation")["ndcg@20"].mean <= best + 1e-9
 
 
 def test_scores_of_a_head_that_was_not_fitted_are_refused():
