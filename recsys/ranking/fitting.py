@@ -20,6 +20,8 @@ VALIDATION, CALIBRATION, TEST = 0.08, 0.17, 0.15
 # Up to so many impressions trees are tried beside the network, and what does better on the validation days is kept.
 TREES_UP_TO = 150_000
 LEAST = 1_000
+# Of whom the spread of an area under the curve is taken.
+LEAST_PEOPLE = 10
 BINS = 15
 
 
@@ -127,7 +129,8 @@ def area_under_curve(chances: NDArray[np.float64], happened: NDArray[np.floating
 def error_of_area(
     chances: NDArray[np.float64], happened: NDArray[np.floating], user: NDArray[np.integer]
 ) -> float | None:
-    """Standard error of `area_under_curve` where rows of one person depend on each other; None for one person.
+    """Standard error of `area_under_curve` where rows of one person depend on each other; None where it happened, or
+    did not, to fewer people than LEAST_PEOPLE: so few say nothing of their spread.
 
     Source: Obuchowski, Nonparametric analysis of clustered ROC curve data, Biometrics 1997, by placements.
     """
@@ -141,7 +144,7 @@ def error_of_area(
     placed = np.where(positive, (ranks - among_own) / m, 1 - (ranks - among_own) / n)
     away = (placed - placed[positive].mean()) / np.where(positive, n, m)
     people, row = np.unique(user, return_inverse=True)
-    if len(people) < 2:
+    if min(len(np.unique(row[positive])), len(np.unique(row[~positive]))) < LEAST_PEOPLE:
         return None
     return float(np.sqrt((np.bincount(row, away) ** 2).sum() * len(people) / (len(people) - 1)))
 

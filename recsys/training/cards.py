@@ -8,6 +8,8 @@ from typing import Any, Literal
 from store.registry import ModelRecord
 
 QUANTILE = 1.959964
+# An order among fewer than this is an anecdote.
+LEAST_HAPPENED = 10
 ERROR = "_error"
 Reading = Literal["better", "worse", "unclear", "other_days", "not_in_both"]
 COLD = "Recall@10 of items that nobody had touched"
@@ -132,7 +134,7 @@ def _cold(metrics: Mapping[str, Any] | None) -> Iterator[Figure]:
 def _order(heads: Mapping[str, Any]) -> Iterator[Figure]:
     for outcome, told in heads.items():
         name = TITLES.get(outcome, outcome)
-        if not told:
+        if not told or told["happened"] < LEAST_HAPPENED:
             yield Figure(ORDER, name, None, beside="too few happened to judge it")
             continue
         beside = f"{told['happened']:,.0f} of {told['rows']:,.0f} shown"
@@ -141,7 +143,7 @@ def _order(heads: Mapping[str, Any]) -> Iterator[Figure]:
 
 def _calibration(heads: Mapping[str, Any]) -> Iterator[Figure]:
     for outcome, told in heads.items():
-        if told:
+        if told and told["happened"] >= LEAST_HAPPENED:
             error, floor = _number(told.get("calibration_error")), _number(told.get("calibration_floor"))
             beside = "" if floor is None else f"luck alone makes {floor:.4f}"
             yield Figure(CALIBRATION, TITLES.get(outcome, outcome), error, None, beside, floor, higher=False)

@@ -74,3 +74,14 @@ def test_the_error_of_an_area_is_that_of_repeated_draws_of_people():
     assert np.mean(errors) == pytest.approx(np.std(areas), rel=0.18)
     independent = [error_of_area(score, happened, np.arange(600))]
     assert np.mean(errors) > 1.05 * np.mean(independent)
+
+
+def test_what_hardly_ever_happened_is_not_judged():
+    few = a_version()
+    few.metrics["ranker"]["heads"]["refund"] = few.metrics["ranker"]["heads"]["click"] | {"happened": 1, "auc": 0.27}
+    found = by_name(few)
+    assert found["Ranking of outcomes (AUC)", "Refund"].value is None
+    assert ("Calibration error", "Refund") not in found
+    scores, user = np.linspace(0, 1, 500), np.arange(500)
+    assert error_of_area(scores, (user == 7) * 1.0, user) is None
+    assert error_of_area(scores, (user % 5 == 0) * 1.0, user) is not None
