@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.encoder.shape import SURFACES
 from recsys.engine.answer import Answer, slate_id
 from recsys.engine.bundle import RANKER, Bundle
 from recsys.engine.online import kept_store, opened_store
-from recsys.engine.scoring import Scored, Scoring, view_of
+from recsys.engine.scoring import RANKED_BY, Scored, Scoring, view_of
 from recsys.engine.sources import Asked, Found, places_of
 from recsys.engine.state import State
 from recsys.engine.words import told
-from recsys.errors import RequestError
+from recsys.errors import ModelError, RequestError
 from recsys.features.online import Acts, OnlineStore
 from recsys.features.served import ServedLog
 from recsys.serving.settings import ServingSettings
@@ -173,7 +174,9 @@ class Engine:
             items, actions, times = _left_padded(items, actions, times)
             numbered = np.where(items >= 0, state.to_encoder[items], -1)
             packed = _left_padded(numbered, actions, times)
-            vectors = state.encoder.user_vectors(*packed, time, place.name)
+            # A surface that came after the encoder was trained is read as any.
+            where = place.name if place.name in SURFACES else SURFACES[0]
+            vectors = state.encoder.user_vectors(*packed, time, where)
         friends = (
             state.people.of_friends(people, most) if (most := place.sources.get("friends", 0)) else [[]] * len(people)
         )
@@ -213,7 +216,14 @@ def _bundle(workspace: "Workspace", version: str | None) -> Bundle:
         return Bundle()
     if (workspace.path / record.artifact / RANKER).is_dir():
         kept_store(workspace)
-    return Bundle.load(workspace.path / record.artifact, record.version)
+    bundle = Bundle.load(workspace.path / record.artifact, record.version)
+    if bundle.ranker is not None and bundle.ranker.features != RANKED_BY:
+        differ = sorted(set(bundle.ranker.features) ^ set(RANKED_BY)) or ["their order"]
+        raise ModelError(
+            f"the ranker of engine {record.version!r} reads other features than this Holdout makes: "
+            f"{', '.join(differ[:5])}. Train again: holdout train."
+        )
+    return bundle
 
 
 def _seed(request: Request) -> int:

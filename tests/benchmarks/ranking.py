@@ -23,7 +23,7 @@ from recsys.world import Plan, Shop
 from recsys.world.served import Served
 from store import Workspace
 
-PEOPLE, PLAIN_DAYS, DAYS, MINUTES = 4_000, 60, 90, 1.0
+PEOPLE, PLAIN_DAYS, DAYS, MINUTES = 2_000, 60, 88, 0.5
 # Days of the engine after which it is mended by its own log.
 MENDED = 12
 RESULTS = Path(__file__).parent / "results" / "ranking.md"

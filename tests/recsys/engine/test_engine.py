@@ -1,5 +1,6 @@
 """The engine answers anybody, sees what happens at once, and says why."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -237,6 +238,30 @@ def test_the_registry_says_which_version_serves_and_a_version_without_files_is_r
     )
     with pytest.raises(ModelError, match="engine 'gone' has no folder"):
         Engine.open(workspace, version="gone")
+
+
+def test_a_ranker_of_other_features_is_refused_when_the_engine_opens(tmp_path):
+    import shutil
+
+    workspace = Workspace.open(shutil.copytree(a_trained_shop().path, tmp_path / "shop"))
+    folder = workspace.path / "models" / "engine" / VERSION / "ranker"
+    card = json.loads((folder / "ranker.json").read_text())
+    card["features"][3] = "user_luck"
+    (folder / "ranker.json").write_text(json.dumps(card))
+    with pytest.raises(ModelError, match=f"engine '{VERSION}' reads other features .* user_luck"):
+        Engine.open(workspace)
+
+
+def test_a_surface_that_the_models_never_saw_is_served():
+    import recsys.surfaces.surface as surfaces
+
+    class Corner(surfaces.Surface, name="corner"):
+        title, slots, sources = "Corner", 3, {"taste": 20, "popular": 20}
+
+    try:
+        assert len(shown(Engine.open(a_trained_shop()), "u", "corner")) == 3
+    finally:
+        del surfaces._KNOWN["corner"]
 
 
 def test_a_slate_is_explained_in_words():
