@@ -66,6 +66,9 @@ def test_ratio_split_rounds_as_its_paper_does_and_loses_nothing(seed):
     rows = drawn(seed)
     found = split(source(rows), "ratio_split", seed)
     assert sorted(pairs(found.train) + pairs(found.validation) + pairs(found.test)) == sorted(rows)
+    # The published figures of this protocol were learnt from train alone, and leave out what validation holds.
+    asked = found.stage("test")
+    assert pairs(asked.known) == pairs(found.train) and len(asked.seen) == len(found.train) + len(found.validation)
     for user in range(20):
         total = sum(u == user for u, _ in rows)
         sizes = [sum(part.user == user) for part in (found.train, found.validation, found.test)]
