@@ -17,7 +17,7 @@ from recsys.ranking.experts import Experts
 from recsys.ranking.rows import Chances, RankerError, Rows, in_order
 from recsys.slate import OUTCOMES
 
-FORM = 1
+FORM = 2
 CARD, WEIGHTS = "ranker.json", "ranker.safetensors"
 
 
