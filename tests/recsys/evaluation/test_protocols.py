@@ -129,6 +129,15 @@ def test_the_validation_that_is_drawn_from_a_given_train_is_the_same_each_time_a
     assert binomtest(len(cut[0].validation), len(rows), 0.1).pvalue > 0.001
 
 
+def test_nothing_tells_of_validations_acts_where_nothing_tells_of_the_tests():
+    rows = [(u, i, action) for u in range(200) for i in range(10) for action in (CART, PURCHASE)]
+    blind = split(source(rows, users=200, target="purchase", test=[(0, 25)]), "given_split")
+    assert not set(pairs(blind.train)) & set(pairs(blind.validation))
+    assert len(blind.train) + len(blind.validation) == len(rows)
+    told = split(source([*rows, (0, 25, CART)], users=200, target="purchase", test=[(0, 25)]), "given_split")
+    assert set(pairs(told.train)) >= set(pairs(told.validation))
+
+
 @pytest.mark.parametrize(
     ("protocol", "test", "message"),
     [
