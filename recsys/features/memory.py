@@ -55,7 +55,10 @@ class MemoryStore:
         home.mkdir(parents=True, exist_ok=True)
         last = Commit.read(home, KINDS)
         self._lengths = {each: self._restored(each, last) for each in NAMED}
-        self._names = {each: {name: k + 1 for k, name in enumerate(read_names(home / each)[0])} for each in NAMED}
+        # An item's name is the catalogue's own text: a million of them are not kept twice.
+        shared = dict(zip(catalogue.ids, catalogue.ids, strict=True))
+        names = {each: read_names(home / each)[0] for each in NAMED}
+        self._names = {each: {shared.get(name, name): k + 1 for k, name in enumerate(names[each])} for each in NAMED}
         for name, (rows, content) in last.blocks.items():
             Table(home / f"{name}.rows", KINDS[name], last.sizes[name]).write(rows, content, last.sizes[name])
         size = {name: last.sizes.get(name, 1) for name in KINDS}
