@@ -5,6 +5,7 @@ so that a person's vector lies near the items of the history, as a trained one's
 made-up impressions. Every size is that of a trained engine, so the time and memory that serving takes are.
 """
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,7 @@ def ensure(data: Path, items: int = ITEMS) -> Workspace:
         _facts(workspace, items, now, rng)
         _engine(workspace, data, items, rng)
         done.touch()
+    _ranker(folder / "models" / "engine" / VERSION / RANKER)
     return Workspace.open(folder)
 
 
@@ -103,17 +105,17 @@ def _engine(workspace: Workspace, data: Path, items: int, rng: np.random.Generat
     encoder.vectors[:] = vectors(data, items, "overlapping")[0]
     encoder.save(folder / ENCODER)
     Neighbours.of(acts).save(folder / LINEAR)
-    fit_ranker(
-        _impressions(rng),
-        RANKED_BY,
-        tuple(known_surfaces()),
-        version=VERSION,
-        rng=rng,
-        recipe=Recipe(epochs=1),
-    ).save(folder / RANKER)
     saved = {"metrics": {}, "card": {}, "lake_versions": {}, "code_version": VERSION}
     workspace.registry.save_model(MODEL, VERSION, artifact=str(folder.relative_to(workspace.path)), **saved)
     workspace.registry.use_model(MODEL, VERSION)
+
+
+def _ranker(folder: Path) -> None:
+    """Made anew each time: its form changes more often than the rest, and it takes seconds."""
+    rng = np.random.default_rng(12)
+    shutil.rmtree(folder, ignore_errors=True)
+    surfaces = tuple(known_surfaces())
+    fit_ranker(_impressions(rng), RANKED_BY, surfaces, version=VERSION, rng=rng, recipe=Recipe(epochs=1)).save(folder)
 
 
 def _impressions(rng: np.random.Generator, rows: int = 20_000) -> Impressions:
