@@ -49,7 +49,7 @@ def estimate(
     chosen = estimator(name)
     if chosen.slates != isinstance(log, Slates):
         raise EstimatorError(f"{name} is for {'slates' if chosen.slates else 'single decisions'}; the log is not.")
-    return _estimate(chosen, log, support(log, unsupported, apart=chosen.apart), alpha, guaranteed)
+    return _estimate(chosen, log, support(log, unsupported, apart=chosen.judged_apart(log)), alpha, guaranteed)
 
 
 def estimates(
@@ -62,8 +62,8 @@ def estimates(
     """Every estimator that fits the log, or those named; the support is judged once."""
     fitting = [each for each in known_estimators().values() if each.slates == isinstance(log, Slates)]
     chosen = [each for each in fitting if names is None or each.name in names]
-    judged = {apart: support(log, unsupported, apart=apart) for apart in {each.apart for each in chosen}}
-    return tuple(_estimate(each, log, judged[each.apart], alpha, False) for each in chosen)
+    judged = {apart: support(log, unsupported, apart=apart) for apart in {each.judged_apart(log) for each in chosen}}
+    return tuple(_estimate(each, log, judged[each.judged_apart(log)], alpha, False) for each in chosen)
 
 
 def _estimate(chosen: Estimator, log: Logged | Slates, judged: Support, alpha: float, guaranteed: bool) -> Estimate:
@@ -81,9 +81,9 @@ def _estimate(chosen: Estimator, log: Logged | Slates, judged: Support, alpha: f
         return Estimate(chosen.name, None, None, judged, units, str(error))
     sums = sums_of(terms, log)
     around = interval(sums, alpha, guaranteed=guaranteed)
-    if chosen.unbiased:
+    if sibling := chosen.held_by(log):
         # Nothing bounds the bias but the weights themselves: all that they leave open stays open.
-        around = around.holding(interval(sums_of(estimator(chosen.unbiased).terms(log), log), alpha))
+        around = around.holding(interval(sums_of(estimator(sibling).terms(log), log), alpha))
     low, high = log.value_range
     return Estimate(chosen.name, sums.value, around.within(low, high), judged, units)
 

@@ -64,6 +64,14 @@ class Estimator(ABC):
         cls.name, cls.title, cls.slates, cls.model, cls.unbiased = name, title, slates, model, unbiased
         _KNOWN[name] = cls()
 
+    def held_by(self, log: Logged | Slates) -> str | None:
+        """`unbiased` on this log; None where it is itself, as places apart are by chances that mean the place alone."""
+        return None if self.apart and isinstance(log, Slates) and log.alone is not None else self.unbiased
+
+    def judged_apart(self, log: Logged | Slates) -> bool:
+        """Whether this log's support is that of its worst place, and not that of whole slates."""
+        return self.apart and self.held_by(log) is None
+
     @abstractmethod
     def terms(self, log: Logged | Slates) -> Terms:
         """What each decision or slate adds to the value."""

@@ -104,7 +104,7 @@ def evaluate(log: SlateLog, policy: Asked, *, seed: int = 0) -> PolicyReport:
         people,
         first,
         last,
-        estimate("iips", own),
+        estimate("rips", own),
         found,
         lifts,
         refused,
@@ -156,14 +156,21 @@ def _lift(found: Estimate, slates: Slates, own: Slates) -> Interval | None:
     earned = np.where(own.shown, own.reward, 0.0).sum(axis=1)
     if found.value is None or earned.sum() <= 0:
         return None
-    terms = estimator(found.estimator).terms(slates)
+    around = _change(found.estimator, slates, own, earned)
+    if sibling := estimator(found.estimator).held_by(slates):
+        around = around.holding(_change(sibling, slates, own, earned))
+    least = -1.0 if own.total_range[0] >= 0 else -np.inf
+    return Interval(max(around.lower - 1, least), around.upper - 1, around.rule)
+
+
+def _change(name: str, slates: Slates, own: Slates, earned: Array) -> Interval:
+    """The interval of the value by this estimator over what was earned."""
+    terms = estimator(name).terms(slates)
     reach, (low, high) = _reach(slates, terms), own.total_range
     corners = np.array([[end + away, end] for end in (low, high) for away in (-reach, reach)])
     sums = Sums.by_unit(terms.numerator, earned, slates.unit, corners)
     # Weights that are all 1 but for rounding change nothing.
-    around = interval(sums) if reach > ROUNDING else Interval(sums.value, sums.value, "exact")
-    least = -1.0 if low >= 0 else -np.inf
-    return Interval(max(around.lower - 1, least), around.upper - 1, around.rule)
+    return interval(sums) if reach > ROUNDING else Interval(sums.value, sums.value, "exact")
 
 
 def _reach(log: Slates, terms: Terms) -> float:

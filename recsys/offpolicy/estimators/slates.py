@@ -20,8 +20,12 @@ class StandardIps(Estimator, name="sips", title="Whole slate", slates=True):
         return _weighted(data, np.repeat(data.cascade[:, -1:], data.reward.shape[1], axis=1))
 
 
-class IndependentIps(Estimator, name="iips", title="Places apart", slates=True):
-    """mean over slates of sum over places of w r, each place by itself."""
+class IndependentIps(Estimator, name="iips", title="Places apart", slates=True, unbiased="rips"):
+    """mean over slates of sum over places of w r, each place by itself.
+
+    With chances given the places above it is biased: as no item stands twice, what is left to stand at a place is what
+    the logged policy left. Only `Slates.alone` has chances that mean the place itself.
+    """
 
     apart = True
 

@@ -72,8 +72,8 @@ def test_another_share_of_exploration_is_valued_right(workspace, share):
     truth = slate_facts.true_clicks(share)
     by_name = {each.estimator: each for each in report.estimates}
     assert set(by_name) == {"sips", "iips", "rips", "cascade_dr"}
-    for name in ("sips", "rips", "cascade_dr"):
-        assert by_name[name].interval.covers(truth), (name, by_name[name], truth)
+    for name, each in by_name.items():
+        assert each.interval.covers(truth), (name, each, truth)
     logged = slate_facts.true_clicks(EPSILON)
     assert report.logged.interval.covers(logged)
     lifts = dict(zip(by_name, report.lifts, strict=True))
