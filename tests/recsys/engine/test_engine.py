@@ -1,5 +1,6 @@
 """The engine answers anybody, sees what happens at once, and says why."""
 
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from recsys.engine.engine import CHARTED_EVERY, MODEL, MOST_ITEMS, Engine
+from recsys.engine.engine import CHARTED_EVERY, MODEL, MOST_ITEMS, POLICY, Engine
 from recsys.engine.scoring import RANKED_BY
 from recsys.errors import ModelError, RequestError
 from recsys.features.online import online_features
@@ -16,7 +17,7 @@ from recsys.features.served import ServedLog, skew
 from recsys.ranking.rows import Rows
 from recsys.slate import OUTCOMES, Request
 from recsys.slates.objective import change
-from recsys.surfaces.surface import surface
+from recsys.surfaces.surface import known_surfaces, surface
 from store import Workspace
 from tests.recsys.engine.workspaces import VERSION, a_shop, a_trained_shop, after
 
@@ -314,3 +315,13 @@ def test_what_the_ranker_read_is_kept_and_is_what_training_would_read():
     engine.served.flush()
     found = skew(workspace)
     assert (found.slates, found.rows, found.equal, found.left_out) == (21, shown, shown, 0)
+
+
+def test_the_policys_name_stands_for_the_rules_and_the_exploration_of_every_surface():
+    said = {
+        name: (repr(place.rules), repr(place.exploration), dict(place.sources))
+        for name, place in known_surfaces().items()
+    }
+    digest = hashlib.blake2b(repr(sorted(said.items())).encode(), digest_size=6).hexdigest()
+    # Logged slates are told apart by the policy's name: whoever changes a surface changes POLICY, and this line.
+    assert (POLICY, digest) == ("slates-1", "43100105dff8")
