@@ -18,7 +18,7 @@ from tests.recsys.world.a_shop import ask, facts, lived
 
 IDS = [design.id for design in DESIGNS]
 DEMO = Plan(days=84, experiments=28)
-SMALL = Plan(people=1_200, days=50, seed=11, experiments=28)
+SMALL = Plan(people=600, days=40, seed=11, experiments=28)
 BROKEN = next(design for design in DESIGNS if design.loss)
 
 
@@ -49,6 +49,11 @@ def lived_again(shop: Shop, **trials: object) -> dict[str, pa.Table]:
         for name, table in day.items():
             parts.setdefault(name, []).append(table)
     return {name: pa.concat_tables(each, promote_options="default") for name, each in parts.items()}
+
+
+@cache
+def exposures_if_nobody_is_lost() -> pa.Table:
+    return lived_again(at_the_opening(DEMO), losses=False)["exposures"]
 
 
 def aggregate(variable: Variable) -> str:
@@ -220,8 +225,7 @@ def test_each_experiment_reaches_its_planned_units_save_the_broken_and_the_runni
 
 
 def test_only_treated_people_on_phones_are_lost_and_only_from_the_stated_day() -> None:
-    shop, tables = at_the_opening(DEMO), facts(DEMO)
-    whole = lived_again(shop, losses=False)["exposures"]
+    whole, tables = exposures_if_nobody_is_lost(), facts(DEMO)
     missing = ask(
         f"""SELECT any_value(platform), min(time) >= TIMESTAMP '2026-10-25', arg_min(arm, time),
                    unit_id IN (SELECT unit_id FROM exposures WHERE experiment_id = '{BROKEN.id}')
@@ -234,8 +238,7 @@ def test_only_treated_people_on_phones_are_lost_and_only_from_the_stated_day() -
 
 
 def test_a_lost_person_leaves_no_events_after_the_exposure_that_was_lost() -> None:
-    shop, tables = at_the_opening(DEMO), facts(DEMO)
-    whole = lived_again(shop, losses=False)["exposures"]
+    whole, tables = exposures_if_nobody_is_lost(), facts(DEMO)
     ((lost, late),) = ask(
         f"""WITH lost AS (SELECT unit_id, min(time) AS first FROM whole WHERE experiment_id = '{BROKEN.id}' AND unit_id
               NOT IN (SELECT unit_id FROM exposures WHERE experiment_id = '{BROKEN.id}') GROUP BY unit_id)

@@ -129,6 +129,7 @@ def full_price_orders_when_all_deals_are_over(conditioning: float, deals: float)
     return kinds["full_price"], kinds["session"]
 
 
+@pytest.mark.slow
 def test_frequent_deals_lower_full_price_buying_for_long_where_people_learn_and_not_where_they_do_not() -> None:
     rates = {
         (strength, deals): full_price_orders_when_all_deals_are_over(strength, deals)
