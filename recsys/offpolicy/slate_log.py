@@ -103,7 +103,8 @@ def read_slates(
         policy: its version as logged; the one that chose last if None.
 
     Raises:
-        DataError: if the reward is not known, or the log has no such slates; the message lists what it has.
+        DataError: if the reward is not known, or the log has no such slates; the message lists what it has. Or if
+            margin is asked for and that of an item that was bought is not known.
     """
     from store.errors import did_you_mean
 
@@ -183,10 +184,20 @@ def _earned(workspace: "Workspace", places: "Table", events: "Table", reward: Re
     if reward.share:
         items = workspace.lake.table("items").select("item_id", "margin")
         met = met.left_join(items, "item_id")
-        amount = met.value.cast("float64").fill_null(0.0) * met.margin.fill_null(0.0)
+        _check_margins(met)
+        amount = met.value.cast("float64").fill_null(0.0) * met.margin
     met = met.mutate(amount=amount)
     total = met.amount.sum() if reward.money else met.amount.max()
     return met.group_by(["slate_id", "position"]).aggregate(reward=total)
+
+
+def _check_margins(bought: "Table") -> None:
+    unknown = bought.filter(bought.margin.isnull()).item_id.nunique().to_pyarrow().as_py()
+    if unknown:
+        raise DataError(
+            f"the margin of {unknown:,} items that were bought is not in the table items (column `margin`), so what is "
+            "kept of their price cannot be told. Import it, or ask of revenue."
+        )
 
 
 def _as_matrix(rows: dict[str, NDArray[np.generic]], surface: str, policy: str, reward: str, closed: int) -> SlateLog:

@@ -66,7 +66,7 @@ def a_log(folder, slates=3000, people=900, seed=0, *, epsilon=EPSILON, policy="p
     return workspace
 
 
-def fill(workspace, shown, acts):
+def fill(workspace, shown, acts, items=None):
     names = ("slate_id", "position", "user_id", "time", "surface", "item_id", "propensity", "policy", "candidates")
     log = pa.table(dict(zip(names, map(list, zip(*shown, strict=True)), strict=True)))
     log = log.set_column(1, "position", log["position"].cast(pa.int32()))
@@ -75,5 +75,6 @@ def fill(workspace, shown, acts):
     names = ("unit_id", "time", "kind", "item_id", "value", "slate_id")
     events = pa.table(dict(zip(names, map(list, zip(*acts, strict=True)), strict=True)))
     workspace.lake.append("events", events, source="acts")
-    items = pa.table({"item_id": [f"i{item}" for item in range(ITEMS)], "margin": MARGINS})
+    if items is None:
+        items = pa.table({"item_id": [f"i{item}" for item in range(ITEMS)], "margin": MARGINS})
     workspace.lake.append("items", items, source="items")

@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from recsys.errors import DataError, RequestError
@@ -55,6 +56,22 @@ def test_rewards_are_those_of_a_plain_reading(workspace, reward):
         total += {"click": bool(met), "purchase": bool(bought)}.get(reward, sum(a["value"] for a in bought) * share)
     assert total > 0
     assert read_slates(workspace, "homepage", reward).reward.sum() == pytest.approx(total)
+
+
+def test_a_margin_that_nobody_stated_is_not_taken_for_nothing(tmp_path):
+    workspace = Workspace.create(tmp_path / "shop")
+    shown = [
+        (f"s{k}", 1, f"u{k}", START + timedelta(hours=k), "homepage", f"i{k % 6}", 0.5, "p-1", 6) for k in range(200)
+    ]
+    acts = [("u7", START + timedelta(hours=8), "purchase", "i1", 1000, "s7")]
+    slate_facts.fill(workspace, shown, [*acts, ("u0", START + timedelta(days=30), "view", "i0", None, None)])
+    assert read_slates(workspace, "homepage", "margin").reward.sum() == 300
+    unsaid = Workspace.create(tmp_path / "unsaid")
+    items = [f"i{k}" for k in range(6)]
+    slate_facts.fill(unsaid, shown, acts, items=pa.table({"item_id": items, "margin": [0.5, None, *[0.3] * 4]}))
+    assert read_slates(unsaid, "homepage", "revenue", until=START + timedelta(days=5)).reward.sum() == 1000
+    with pytest.raises(DataError, match="margin of 1 items"):
+        read_slates(unsaid, "homepage", "margin", until=START + timedelta(days=5))
 
 
 def test_slates_whose_reward_is_not_known_yet_are_left_out(workspace):
