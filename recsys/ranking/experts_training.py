@@ -23,14 +23,17 @@ PRIOR = (0.2, 20.0)
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How the experts are trained; the sizes are of the layers of an expert and of a tower."""
+    """How the experts are trained; the sizes are of the layers of an expert and of a tower.
 
-    width: int = 64
-    narrow: int = 32
+    Chosen on later days of a demo shop (150,000 impressions): twice the width and no decay did worse there.
+    """
+
+    width: int = 32
+    narrow: int = 16
     tower: int = 16
-    batch: int = 2048
-    rate: float = 2e-3
-    decay: float = 1e-4
+    batch: int = 1024
+    rate: float = 7e-4
+    decay: float = 0.5
     epochs: int = 12
     patience: int = 2
     seconds: float = 900.0

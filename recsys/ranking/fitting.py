@@ -17,7 +17,7 @@ from recsys.slate import OUTCOMES
 
 # Shares of the impressions, by time: to stop training by, to calibrate on, to judge on; the rest is trained on.
 VALIDATION, CALIBRATION, TEST = 0.08, 0.17, 0.15
-# Up to so many impressions trees are tried beside the network, and what does better on the validation days is kept.
+# Up to so many impressions trees are tried beside the network, and what does better on the calibration days is kept.
 TREES_UP_TO = 150_000
 LEAST = 1_000
 # Of whom the spread of an area under the curve is taken.
@@ -156,7 +156,8 @@ def _model(
     if len(split.train) > TREES_UP_TO:
         return experts
     trees = train_boosted(split.train, rng=rng)
-    of_experts, of_trees = _loss(experts, split.validation), _loss(trees, split.validation)
+    # The days to stop by are few, and what is best on them was chosen already.
+    of_experts, of_trees = _loss(experts, split.calibration), _loss(trees, split.calibration)
     progress(f"ranker, loss on held-out days over the base rate's: experts {of_experts:.4f}, trees {of_trees:.4f}")
     return experts if of_experts <= of_trees else trees
 
