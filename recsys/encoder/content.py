@@ -44,8 +44,8 @@ class Content:
     age_days: float | None = None
 
 
-def contents_of(catalogue: "Catalogue", time: int) -> list[Content]:
-    """What the catalogue says of each item, with its age at a time (microseconds since 1970)."""
+def contents_of(catalogue: "Catalogue", items: NDArray[np.integer], time: int) -> list[Content]:
+    """What the catalogue says of items (their places in it), with their age at a time (microseconds since 1970)."""
     return [
         Content(
             title=catalogue.title[k],
@@ -57,7 +57,7 @@ def contents_of(catalogue: "Catalogue", time: int) -> list[Content]:
             price=int(catalogue.list_price[k]) if catalogue.list_price[k] >= 0 else None,
             age_days=(time - int(catalogue.released[k])) / _DAY if catalogue.released[k] > ALWAYS else None,
         )
-        for k in range(len(catalogue))
+        for k in items.tolist()
     ]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.catalogue import Catalogue
-from recsys.encoder.content import Content
+from recsys.encoder.content import contents_of
 from recsys.encoder.encoder import Encoder
 from recsys.engine.bundle import Bundle
 from recsys.engine.charts import Charts
@@ -16,7 +16,6 @@ from recsys.engine.neighbours import Neighbours
 from recsys.engine.people import People
 from recsys.engine.sources import Sources, newest_first
 from recsys.facts import place
-from recsys.prices import ALWAYS
 from recsys.retrieval.index import Index
 from recsys.slates.objective import Objectives
 
@@ -106,23 +105,6 @@ class State:
             return self
         charts = Charts.of(self.people, self.catalogue.released, until=self.people.last + 1)
         return replace(self, sources=replace(self.sources, charts=charts))
-
-
-def contents_of(catalogue: Catalogue, items: NDArray[np.integer], now: int) -> list[Content]:
-    """What the encoder reads of items that it was not trained with."""
-    return [
-        Content(
-            title=catalogue.title[k],
-            publisher=catalogue.publisher[k],
-            category=catalogue.category[k],
-            tags=";".join(catalogue.tags[k]),
-            description=catalogue.description[k],
-            first_party=bool(catalogue.first_party[k]),
-            price=int(catalogue.list_price[k]) if catalogue.list_price[k] >= 0 else None,
-            age_days=(now - int(catalogue.released[k])) / DAY if catalogue.released[k] > ALWAYS else None,
-        )
-        for k in items.tolist()
-    ]
 
 
 def _neighbours(people: People, catalogue: Catalogue) -> Neighbours:

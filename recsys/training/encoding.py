@@ -150,7 +150,7 @@ def _bags(run: Run, data: Interactions) -> Bags | None:
     catalogue = Catalogue.read(run.workspace)
     if tuple(catalogue.ids) != tuple(data.items):
         return None
-    return hashed(contents_of(catalogue, run.plan.cut))
+    return hashed(contents_of(catalogue, np.arange(len(catalogue)), run.plan.cut))
 
 
 def _told(task: Task, trained: Trained) -> dict[str, Any]:

@@ -10,14 +10,13 @@ import numpy as np
 import pyarrow as pa
 
 from recsys.catalogue import Catalogue
-from recsys.encoder.content import BUCKETS
+from recsys.encoder.content import BUCKETS, contents_of
 from recsys.encoder.encoder import Encoder
 from recsys.encoder.shape import Shape
 from recsys.engine.bundle import ENCODER, LINEAR, RANKER
 from recsys.engine.engine import MODEL
 from recsys.engine.neighbours import Neighbours
 from recsys.engine.scoring import RANKED_BY
-from recsys.engine.state import contents_of
 from recsys.facts import interactions
 from recsys.ranking.experts_training import Recipe
 from recsys.ranking.fitting import fit_ranker
