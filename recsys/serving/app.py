@@ -79,6 +79,9 @@ class Application:
             self.guard.admit(request)
             self.guard.under_way += 1
             try:
+                # Whoever came meanwhile is counted first: under too much load those above the limit are told so at
+                # once, and none waits unseen behind the work of the others.
+                await asyncio.sleep(0)
                 return await handler(request)
             finally:
                 self.guard.under_way -= 1

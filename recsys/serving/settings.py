@@ -26,7 +26,7 @@ class ServingSettings:
     requests_per_second: float = 2000.0
     body_bytes: int = 1_000_000
     body_seconds: float = 5.0
-    at_once: int = 256
+    at_once: int = 64
     drain_seconds: float = 30.0
     log_features: float = 0.01
 
@@ -49,7 +49,7 @@ class ServingSettings:
                 reader.number("body_bytes", "from 1000 to 16000000", above=999, below=16e6 + 1, default=1e6)
             ),
             body_seconds=reader.number("body_seconds", "seconds above 0", above=0, below=3600, default=5.0),
-            at_once=int(reader.number("at_once", "a whole number above 0", above=0.99, below=1e6, default=256)),
+            at_once=int(reader.number("at_once", "a whole number above 0", above=0.99, below=1e6, default=64)),
             drain_seconds=reader.number("drain_seconds", "seconds above 0", above=0, below=86_400, default=30.0),
             log_features=reader.number(
                 "log_features", "a share from 0 to 1", above=-1e-9, below=1 + 1e-9, default=0.01

@@ -180,7 +180,7 @@ def inside(folder: Path, count: int = 400) -> dict[str, Any]:
     return {"parts": {**parts, "JSON": json_ms}, "engine ms": statistics.fmean(whole), "recall": _recall(engine, rng)}
 
 
-def _recall(engine: Any, rng: np.random.Generator, queries: int = 100, k: int = 100) -> float:
+def _recall(engine: Any, rng: np.random.Generator, queries: int = 400, k: int = 100) -> float:
     """Of real people's vectors, against all items."""
     from recsys.slate import Request
     from recsys.surfaces.surface import surface

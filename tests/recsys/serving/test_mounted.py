@@ -75,3 +75,18 @@ def test_the_dashboard_starts_without_the_engine() -> None:
     code += "*[m for m in ('torch', 'faiss', 'sklearn', 'recsys.engine', 'recsys.serving.app') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[0] == "['/v1', '/metrics', '/openapi.json']"
+
+
+def test_of_more_requests_than_the_limit_those_above_it_are_told_so_before_any_is_answered(tmp_path: Path) -> None:
+    workspace = a_shop(tmp_path / "shop", "at_once = 5")
+    engine = Mounted(lambda: workspace, PopularityPolicy.open)
+
+    async def crowd() -> list[tuple[int, Any]]:
+        await ask(engine, "GET", "/v1/health")
+        body = {"user_id": "u", "surface": "cart", "size": 2}
+        return await asyncio.gather(*(ask(engine, "POST", "/v1/recommend", body) for _ in range(12)))
+
+    answers = asyncio.run(crowd())
+    engine.stop()
+    assert [status for status, _ in answers] == [200] * 5 + [503] * 7
+    assert "too many requests are under way" in answers[-1][1]["detail"]
