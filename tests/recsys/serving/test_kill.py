@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from store import Workspace
-from tests.recsys.serving.served import Served
+from tests.recsys.serving.served import Served, served
 
 KILLS, CLIENTS = 5, 4
 
@@ -70,10 +70,8 @@ class Client(threading.Thread):
             self.shown.append(slate)
 
 
-def test_a_server_that_is_killed_under_load_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    workspace = a_shop(tmp_path / "shop", "drain_seconds = 0.3")
-    rng, server = random.Random(20261120), Served(workspace.path)
-    server.wait()
+def through_kills(server: Served, rng: random.Random) -> list[Client]:
+    """Clients that logged and asked while the server was killed and came back."""
     clients = [Client(server, number) for number in range(CLIENTS)]
     for client in clients:
         client.start()
@@ -86,7 +84,13 @@ def test_a_server_that_is_killed_under_load_loses_and_doubles_nothing(tmp_path: 
         client.ending.set()
     for client in clients:
         client.join(90)
-    server.stop()
+    return clients
+
+
+def test_a_server_that_is_killed_under_load_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    workspace = a_shop(tmp_path / "shop", "drain_seconds = 0.3")
+    with served(workspace.path) as server:
+        clients = through_kills(server, random.Random(20261120))
 
     acknowledged = {name for client in clients for name in client.acknowledged}
     assert [name for client in clients for name in client.given_up] == []
@@ -109,17 +113,15 @@ def test_a_server_that_is_killed_under_load_loses_and_doubles_nothing(tmp_path: 
 
 def test_events_of_before_a_kill_are_seen_by_the_engine_after_it(tmp_path: Path) -> None:
     workspace = a_shop(tmp_path / "shop", "drain_seconds = 3600")
-    server = Served(workspace.path)
-    server.wait()
-    events = [{"event_id": str(k), "unit_id": "u1", "kind": "view", "item_id": "i7"} for k in range(900)]
-    assert server.post("/v1/events", {"events": events})[0] == 202
-    asked = {"user_id": "u1", "surface": "homepage", "size": 40}
-    before = score(server, asked)
-    server.kill()
-    server.restart()
-    assert score(server, asked) == before > 6
-    assert server.post("/v1/events", {"events": events[:5]})[1] == {"accepted": 0, "duplicates": 5}
-    server.stop()
+    with served(workspace.path) as server:
+        events = [{"event_id": str(k), "unit_id": "u1", "kind": "view", "item_id": "i7"} for k in range(900)]
+        assert server.post("/v1/events", {"events": events})[0] == 202
+        asked = {"user_id": "u1", "surface": "homepage", "size": 40}
+        before = score(server, asked)
+        server.kill()
+        server.restart()
+        assert score(server, asked) == before > 6
+        assert server.post("/v1/events", {"events": events[:5]})[1] == {"accepted": 0, "duplicates": 5}
 
 
 def score(server: Served, asked: dict[str, Any]) -> float:
