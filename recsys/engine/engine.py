@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recsys.encoder.shape import SURFACES
 from recsys.engine.answer import Answer, slate_id
 from recsys.engine.bundle import RANKER, Bundle
 from recsys.engine.online import kept_store, opened_store
 from recsys.engine.scoring import RANKED_BY, Scored, Scoring, view_of
 from recsys.engine.sources import Asked, Found, places_of
-from recsys.engine.state import State
+from recsys.engine.state import State, left_padded
 from recsys.engine.words import told
 from recsys.errors import ModelError, RequestError
 from recsys.features.online import Acts, OnlineStore
@@ -169,14 +167,9 @@ class Engine:
         items, actions, times = state.people.histories(people)
         # What lies after the request is not known yet; it stays in the past of later ones.
         items = np.where(times < time[:, None], items, -1)
-        vectors = None
         if state.encoder is not None:
-            items, actions, times = _left_padded(items, actions, times)
-            numbered = np.where(items >= 0, state.to_encoder[items], -1)
-            packed = _left_padded(numbered, actions, times)
-            # A surface that came after the encoder was trained is read as any.
-            where = place.name if place.name in SURFACES else SURFACES[0]
-            vectors = state.encoder.user_vectors(*packed, time, where)
+            items, actions, times = left_padded(items, actions, times)
+        vectors = state.user_vectors(items, actions, times, time, place.name)
         friends = (
             state.people.of_friends(people, most) if (most := place.sources.get("friends", 0)) else [[]] * len(people)
         )
@@ -228,15 +221,3 @@ def _bundle(workspace: "Workspace", version: str | None) -> Bundle:
 
 def _seed(request: Request) -> int:
     return request.seed or 0
-
-
-def _left_padded(
-    items: NDArray[np.int64], actions: NDArray[np.int64], times: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """The same with all -1 on the left."""
-    there = items >= 0
-    if not (there[:, :-1] > there[:, 1:]).any():
-        return items, actions, times
-    order = np.argsort(there, axis=1, kind="stable")
-    a, b, c = (np.take_along_axis(each, order, 1) for each in (items, actions, times))
-    return a, b, c

@@ -128,13 +128,11 @@ def near_item(engine: Engine, item_id: str, most: int = 10) -> tuple[Near, ...]:
 def near_person(engine: Engine, user_id: str, at: datetime, most: int = 10) -> tuple[Near, ...]:
     """The items nearest to where a person's acts have led them, what they did included; empty without an encoder."""
     state = engine.state
-    if state.encoder is None or state.vectors is None:
+    if state.vectors is None:
         return ()
-    items, actions, times = state.people.histories([state.people.number(user_id)])
-    numbered = np.where(items >= 0, state.to_encoder[items], -1)
     now = np.array([int(at.timestamp() * 1_000_000)])
-    vector = state.encoder.user_vectors(numbered, actions, times, now, "any")[0]
-    return _nearest(state.catalogue, state.vectors, vector, most)
+    found = state.user_vectors(*state.people.histories([state.people.number(user_id)]), now, "any")
+    return () if found is None else _nearest(state.catalogue, state.vectors, found[0], most)
 
 
 def titles(engine: Engine, item_ids: Sequence[str]) -> dict[str, str]:

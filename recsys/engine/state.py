@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from recsys.catalogue import Catalogue
 from recsys.encoder.content import contents_of
 from recsys.encoder.encoder import Encoder
+from recsys.encoder.shape import SURFACES
 from recsys.engine.bundle import Bundle
 from recsys.engine.charts import Charts
 from recsys.engine.neighbours import Neighbours
@@ -99,12 +100,46 @@ class State:
             vectors=vectors,
         )
 
+    def user_vectors(
+        self,
+        items: NDArray[np.int64],
+        actions: NDArray[np.int64],
+        times: NDArray[np.int64],
+        now: NDArray[np.int64],
+        surface: str,
+    ) -> NDArray[np.float32] | None:
+        """What people want next after these acts, oldest first: unit rows; None without an encoder.
+
+        Args:
+            items: places in the catalogue, -1 for none, shape (people, acts); actions and times alike.
+            now: microseconds since 1970, shape (people,).
+            surface: one that came after the encoder was trained is read as any.
+        """
+        if self.encoder is None:
+            return None
+        numbered = np.where(items >= 0, self.to_encoder[items], -1)
+        where = surface if surface in SURFACES else SURFACES[0]
+        # What the encoder knows nothing of leaves a gap, which it does not read.
+        return self.encoder.user_vectors(*left_padded(numbered, actions, times), now, where)
+
     def charted(self) -> "State":
         """With the charts as of the last act that was observed; as they were where counting would take too long."""
         if len(self.people.segments) * len(self.catalogue) > CHARTED:
             return self
         charts = Charts.of(self.people, self.catalogue.released, until=self.people.last + 1)
         return replace(self, sources=replace(self.sources, charts=charts))
+
+
+def left_padded(
+    items: NDArray[np.int64], actions: NDArray[np.int64], times: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """The same histories with every -1 of `items` on the left."""
+    there = items >= 0
+    if not (there[:, :-1] > there[:, 1:]).any():
+        return items, actions, times
+    order = np.argsort(there, axis=1, kind="stable")
+    a, b, c = (np.take_along_axis(each, order, 1) for each in (items, actions, times))
+    return a, b, c
 
 
 def _neighbours(people: People, catalogue: Catalogue) -> Neighbours:

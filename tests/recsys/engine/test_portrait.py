@@ -1,11 +1,14 @@
 """What people read of a person is what the engine knows and would answer."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from recsys.engine import portrait
 from recsys.engine.engine import Engine
 from recsys.errors import RequestError
+from recsys.interactions import ACTIONS
 from recsys.slate import Request
 from tests.recsys.engine.workspaces import a_shop, a_trained_shop
 
@@ -52,6 +55,23 @@ def test_the_nearest_items_are_those_of_a_plain_search(engine):
         best = sorted((-value, other) for other, value in cosine.items() if other != item)[:4]
         assert [each.cosine for each in found] == pytest.approx([-value for value, _ in best], abs=1e-6)
         assert item not in {each.item_id for each in found}
+
+
+def test_an_act_on_an_item_that_the_encoder_knows_nothing_of_is_passed_over(engine):
+    at, state = portrait.last_moment(engine), engine.state
+    pasts = {person: portrait.history(engine, person) for person in portrait.some_people(engine, 50)}
+    person, past = next((who, did) for who, did in pasts.items() if did[0].item_id != did[-1].item_id)
+    gone = state.place[past[0].item_id]
+    to_encoder = np.where(np.arange(len(state.catalogue)) == gone, -1, state.to_encoder)
+    other = Engine(replace(state, to_encoder=to_encoder), engine.store)
+    kept = [act for act in reversed(past) if state.place[act.item_id] != gone]
+    items = np.array([[state.place[act.item_id] for act in kept]])
+    actions = np.array([[ACTIONS.index(act.action) for act in kept]])
+    times = np.array([[round(act.time.timestamp() * 1e6) for act in kept]])
+    vector = state.encoder.user_vectors(items, actions, times, int(at.timestamp() * 1_000_000))[0]
+    found = portrait.near_person(other, person, at, 5)
+    assert 0 < len(kept) < len(past)
+    assert [each.cosine for each in found] == pytest.approx(np.sort(state.vectors @ vector)[::-1][:5], abs=1e-6)
 
 
 def test_without_an_encoder_nothing_is_near_and_an_unknown_item_is_named():
