@@ -359,7 +359,7 @@ def demo(
 @app.command()
 def dashboard(
     workspace: WorkspaceOption = Path("."),
-    port: Annotated[int, typer.Option(help="Port on this machine.")] = 8501,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 8501,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
 ) -> None:
     """Open the dashboard on a workspace."""

@@ -20,7 +20,11 @@ def add_to(app: typer.Typer) -> None:
         app.command()(verb)
 
 
-def serve(workspace: WorkspaceOption = Path("."), port: int = 8502, host: str = "127.0.0.1") -> None:
+def serve(
+    workspace: WorkspaceOption = Path("."),
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 8502,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+) -> None:
     """Answer recommend, target and event requests over HTTP until stopped (docs/serving.md)."""
     from recsys.serving.command import serve as answer_requests
     from store import Workspace

@@ -2,14 +2,19 @@
 
 import logging
 import os
+import socket
 from collections.abc import Callable
+from contextlib import suppress
 
+from recsys.errors import EngineError
 from recsys.serving.service import Recommender
 from store import Workspace
 
 # The pools of numerical libraries cost more than they bring for one request, and they read this when they are loaded
 # (measured on a busy machine: 91 s of CPU with two threads for what takes 23 s with one).
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+# What uvicorn itself ends with when it cannot start.
+FAILED_TO_START = 3
 
 
 def serve(workspace: Workspace, *, host: str = "127.0.0.1", port: int = 8502) -> None:
@@ -27,7 +32,11 @@ def open_engine(workspace: Workspace) -> Recommender:
 
 
 def run(workspace: Workspace, opening: Callable[[Workspace], Recommender], *, host: str, port: int) -> None:
-    """Serves with the engine that `opening` makes."""
+    """Serves with the engine that `opening` makes.
+
+    Raises:
+        EngineError: if the address cannot be had.
+    """
     import sys
 
     import uvicorn
@@ -38,10 +47,12 @@ def run(workspace: Workspace, opening: Callable[[Workspace], Recommender], *, ho
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
     # A drain on another thread gives way to a request after half a millisecond, not five.
     sys.setswitchinterval(0.0005)
-    uvicorn.run(
+    # Taken before the engine is loaded, which may last: nobody waits for an error that could be told at once.
+    taken = bound(host, port)
+    shown = f"[{host}]" if ":" in host else host
+    sys.stderr.write(f"http://{shown}:{port} answers once the engine is loaded; Ctrl-C stops it.\n")
+    config = uvicorn.Config(
         Application(Running(workspace, opening)),
-        host=host,
-        port=port,
         access_log=False,
         log_level="warning",
         server_header=False,
@@ -50,3 +61,28 @@ def run(workspace: Workspace, opening: Callable[[Workspace], Recommender], *, ho
         timeout_graceful_shutdown=10,
         lifespan="on",
     )
+    server = uvicorn.Server(config)
+    with suppress(KeyboardInterrupt):
+        server.run(sockets=[taken])
+    if not server.started:
+        # What kept it from starting was told by the server itself.
+        sys.exit(FAILED_TO_START)
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket at the address that does not listen yet, so that a caller is refused and not kept waiting.
+
+    Raises:
+        EngineError: if another process has the port, or the host is not one of this machine.
+    """
+    taken = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind((host, port))
+    except OSError as error:
+        taken.close()
+        raise EngineError(
+            f"port {port} of {host} cannot be taken: {error.strerror or error}. Stop what holds it, or name another "
+            "with --port or --host."
+        ) from None
+    return taken

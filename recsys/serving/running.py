@@ -91,7 +91,7 @@ class Running:
         return {
             "live": True,
             "ready": failure is None,
-            "reason": failure or drainer.error or self._refusal,
+            "reason": failure or drainer.error or self._refusal or _worth_a_look(service.engine.model),
             "policy": service.engine.policy,
             "model": service.engine.model or "",
             "journal_bytes": service.journal.waiting_bytes(),
@@ -159,6 +159,10 @@ def _settle() -> None:
     # glibc keeps what was freed between what is in use, of a million items 50 MB; elsewhere there is no such call.
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
         trim(0)
+
+
+def _worth_a_look(model: str | None) -> str:
+    return "" if model else "no engine is trained: charts serve everybody alike. Train one: holdout train."
 
 
 def _lag(journal: Journal) -> float:

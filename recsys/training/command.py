@@ -84,9 +84,9 @@ def recalibrate(
 def _line(made: "ModelRecord") -> str:
     recall = (made.metrics.get("encoder") or {}).get("recall@50")
     popular = (made.metrics.get("popularity") or {}).get("recall@50")
-    told = "" if recall is None else f", recall@50 {recall:.3f} (popularity {popular:.3f})"
+    told = "" if recall is None or popular is None else f", recall@50 {recall:.3f} (popularity {popular:.3f})"
     serves = "serves" if made.serving else "ready"
-    facts = ", ".join(f"{table} {version}" for table, version in sorted(made.lake_versions.items()))
+    facts = ", ".join(f"{table} v{version}" for table, version in sorted(made.lake_versions.items()))
     when = f"{made.created_at:%d %b %Y %H:%M} UTC"
     return f"{made.name} {made.version}: {serves}, {when}{told}; code {made.code_version}; facts: {facts}"
 

@@ -1,6 +1,7 @@
 """How well the run's parts do on the days after those that they learnt from; the model's card."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -43,17 +44,21 @@ class Future:
 
     def recalls(self, scores: NDArray[np.floating]) -> dict[str, float | None]:
         """Share of a person's new items among the best that they had not before, mean over people with new items; and
-        of each share the standard error."""
+        of each share the standard error. None at a depth that holds all that most of them did not have: there
+        whatever is said is found."""
         scores = np.where(self.had, -np.inf, scores)
         asked = self.wanted.any(axis=1)
+        told: dict[str, float | None] = {f"recall@{depth}{tail}": None for depth in DEPTHS for tail in ("", ERROR)}
         if not asked.any():
-            return {f"recall@{depth}{tail}": None for depth in DEPTHS for tail in ("", ERROR)}
+            return told
+        unseen = np.median((~self.had[asked]).sum(axis=1))
         best = np.argsort(-scores[asked], axis=1, kind="stable")[:, : max(DEPTHS)]
         hits = np.take_along_axis(self.wanted[asked], best, 1)
         most = self.wanted[asked].sum(axis=1)
-        shares = {depth: hits[:, :depth].sum(axis=1) / np.minimum(most, depth) for depth in DEPTHS}
-        told: dict[str, float | None] = {f"recall@{depth}": float(share.mean()) for depth, share in shares.items()}
-        return told | {f"recall@{depth}{ERROR}": _error(share) for depth, share in shares.items()}
+        for depth in (depth for depth in DEPTHS if depth < unseen):
+            share = hits[:, :depth].sum(axis=1) / np.minimum(most, depth)
+            told |= {f"recall@{depth}": float(share.mean()), f"recall@{depth}{ERROR}": _error(share)}
+        return told
 
     def cold_recall(self, scores: NDArray[np.floating]) -> dict[str, Any]:
         """Of the items without any act before the cut: how well those that a person came to are found among them."""
@@ -80,12 +85,25 @@ def judge(run: Run, folder: Path) -> None:
         "items_without_acts": future.cold_recall(near),
         "ranker": _report(run),
     }
-    run.progress(f"after the cut, {len(future.people):,} people: " + json.dumps(metrics["encoder"]))
+    run.progress(f"after the cut, {len(future.people):,} people: {in_words(metrics['encoder'], metrics['popularity'])}")
     card = {"plan": asdict(run.plan), "encoder": _training(run), "people_judged": len(future.people)}
     beside = folder.with_name(f".{folder.name}-{uuid4().hex}")
     beside.mkdir()
     (beside / CARD).write_text(json.dumps(card | {"metrics": metrics}, indent=2), encoding="utf-8")
     beside.rename(folder)
+
+
+def in_words(found: Mapping[str, float | None], popular: Mapping[str, float | None]) -> str:
+    """The recalls at all depths with their 95 % margins, beside popularity's."""
+    said = []
+    for depth in DEPTHS:
+        value, error, chart = found[f"recall@{depth}"], found[f"recall@{depth}{ERROR}"], popular[f"recall@{depth}"]
+        if value is None or chart is None:
+            said.append(f"recall@{depth} not known (too few people or items)")
+            continue
+        margin = "" if error is None else f" ± {1.96 * error:.3f}"
+        said.append(f"recall@{depth} {value:.3f}{margin} (popularity {chart:.3f})")
+    return ", ".join(said)
 
 
 def _error(share: NDArray[np.floating]) -> float | None:

@@ -70,6 +70,8 @@ def _run(
 ) -> Run:
     if at.first:
         found = unfinished(workspace, at, progress) if resume else None
+        if resume and not found:
+            progress("no run is unfinished, so there is nothing to go on with")
         run = found or begin(workspace, seed, minutes, at, progress)
         progress(f"run {run.plan.version} {'goes on' if found else 'begins'}, seed {run.plan.seed}")
         at.wait()
