@@ -10,11 +10,11 @@ from hashlib import sha256
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.splitmix import STEP, mixed
+
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-_STEP = np.uint64(0x9E3779B97F4A7C15)
-_FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ class Draws:
         bits = np.full((), _key(self.seed, purpose, day), np.uint64)
         with np.errstate(over="ignore"):
             for place in places:
-                bits = _mix(bits ^ ((np.asarray(place).astype(np.uint64) + np.uint64(1)) * _STEP))
-            bits = _mix(bits + _STEP)
+                bits = mixed(bits ^ ((np.asarray(place).astype(np.uint64) + np.uint64(1)) * STEP))
+            bits = mixed(bits + STEP)
         return ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
 
     def normal(self, purpose: str, day: int, *places: NDArray[np.integer] | int) -> Floats:
@@ -48,10 +48,3 @@ class Draws:
 @lru_cache(maxsize=4096)
 def _key(seed: int, purpose: str, day: int) -> int:
     return int.from_bytes(sha256(f"{seed}:{purpose}:{day}".encode()).digest()[:8], "big")
-
-
-def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014, with Stafford's constants)."""
-    x = (x ^ (x >> np.uint64(30))) * _FIRST
-    x = (x ^ (x >> np.uint64(27))) * _SECOND
-    return np.asarray(x ^ (x >> np.uint64(31)))
