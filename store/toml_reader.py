@@ -81,3 +81,10 @@ class Reader:
         for key in self.content:
             if key not in self.asked:
                 raise self.error(key, f"is not a key of this table.{did_you_mean(key, self.asked)}")
+
+
+def quoted(text: str) -> str:
+    """`text` as a TOML basic string: JSON's escapes are a subset of TOML's."""
+    import json
+
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from store.errors import WorkspaceError, did_you_mean, one_line
+from store.toml_reader import quoted
 
 if TYPE_CHECKING:
     from ibis.backends.duckdb import Backend
@@ -63,7 +64,7 @@ class Workspace:
         try:
             root.mkdir(parents=True, exist_ok=True)
             with open(root / FILE, "x", encoding="utf-8") as file:
-                file.write(f"name = {_quoted(name or root.name)}\n")
+                file.write(f"name = {quoted(name or root.name)}\n")
         except OSError as error:
             raise WorkspaceError(
                 f"{root} cannot be made a workspace: {one_line(error)}. Choose another folder."
@@ -161,10 +162,3 @@ def _checked(file: Path, content: dict[str, Any], kind: type, prefix: str) -> di
             shown = "a whole number above 0" if wanted is int else "a text that is not empty"
             raise WorkspaceError(f"{file}: {prefix}{key} is {value!r}, must be {shown}.")
     return content
-
-
-def _quoted(text: str) -> str:
-    """`text` as a TOML basic string: JSON's escapes are a subset of TOML's."""
-    import json
-
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

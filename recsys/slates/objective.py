@@ -103,6 +103,8 @@ def change(folder: Path, weights: Mapping[str, float], *, owner: str, reason: st
     Raises:
         ObjectiveError: if a weight is not known, or `since` is not after the newest version's.
     """
+    from store.toml_reader import quoted
+
     history = Objectives.read(folder)
     newest = history.versions[-1]
     file = folder / FILE
@@ -112,9 +114,9 @@ def change(folder: Path, weights: Mapping[str, float], *, owner: str, reason: st
     lines = [
         "[[versions]]",
         f"number = {version}",
-        f"owner = {_quoted(owner)}",
+        f"owner = {quoted(owner)}",
         f"since = {since.astimezone(UTC).isoformat().replace('+00:00', 'Z')}",
-        f"reason = {_quoted(reason)}",
+        f"reason = {quoted(reason)}",
         "",
         "[versions.weights]",
         *(f"{_key(name)} = {float(value)!r}" for name, value in merged.items()),
@@ -172,9 +174,3 @@ def _key(name: str) -> str:
     if name not in WEIGHTS:
         raise ObjectiveError(f"weight {name!r} is not known.{did_you_mean(name, WEIGHTS)}")
     return name
-
-
-def _quoted(text: str) -> str:
-    import json
-
-    return json.dumps(text, ensure_ascii=False)

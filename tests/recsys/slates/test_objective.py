@@ -39,13 +39,13 @@ def test_without_a_file_the_packages_own_version_holds():
 
 
 def test_a_change_is_appended_and_what_was_there_stays_byte_for_byte(tmp_path):
-    first = change(tmp_path, {"click": 2.5}, owner='Ann "the" Boss', reason="Läuft\tbesser\\", since=MAY)
+    first = change(tmp_path, {"click": 2.5}, owner='Ann "the" Boss', reason="Läuft\tbesser\x7f\\", since=MAY)
     before = (tmp_path / FILE).read_bytes()
     second = change(tmp_path, {"margin": 0.5}, owner="Bob", reason="Less margin", since=JUNE)
     assert (tmp_path / FILE).read_bytes().startswith(before.rstrip(b"\n"))
     history = Objectives.read(tmp_path)
     assert history.versions[1:] == (first, second)
-    assert (first.owner, first.reason) == ('Ann "the" Boss', "Läuft\tbesser\\")
+    assert (first.owner, first.reason) == ('Ann "the" Boss', "Läuft\tbesser\x7f\\")
     assert second.weights == {**first.weights, "margin": 0.5}
     assert [history.at(time).number for time in (MAY.replace(month=4), MAY, JUNE)] == [1, 2, 3]
     assert [file.name for file in tmp_path.iterdir()] == [FILE]
