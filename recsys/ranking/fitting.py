@@ -19,6 +19,8 @@ from recsys.slate import OUTCOMES
 VALIDATION, CALIBRATION, TEST = 0.08, 0.17, 0.15
 # Up to so many impressions trees are tried beside the network, and what does better on the calibration days is kept.
 TREES_UP_TO = 150_000
+# Trees take several times the experts' CPU a request: their loss must be lower by at least this share to serve.
+TREES_LEAD = 0.01
 LEAST = 1_000
 # Of whom the spread of an area under the curve is taken.
 LEAST_PEOPLE = 10
@@ -159,7 +161,7 @@ def _model(
     # The days to stop by are few, and what is best on them was chosen already.
     of_experts, of_trees = _loss(experts, split.calibration), _loss(trees, split.calibration)
     progress(f"ranker, loss on held-out days over the base rate's: experts {of_experts:.4f}, trees {of_trees:.4f}")
-    return experts if of_experts <= of_trees else trees
+    return trees if of_trees < (1 - TREES_LEAD) * of_experts else experts
 
 
 def _loss(model: Experts | Boosted, held: Impressions) -> float:
