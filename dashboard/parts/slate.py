@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from dashboard.parts import html, numbers, words
 from recsys.slates.rules import IN_WORDS
+from recsys.surfaces.surface import surface
 
 if TYPE_CHECKING:
     from recsys.engine.portrait import Act, Near, Shown
@@ -66,11 +67,10 @@ def about(shown: "Shown") -> str:
     """What the surface was asked about, in words; empty where it is about nothing."""
     if not shown.about:
         return ""
-    asked = {"wishlist": "With {} on the wishlist", "cart": "With {} in the cart", "post_purchase": "After buying {}"}
     told = words.listed(list(shown.about[:3]))
     more = len(shown.about) - 3
     told = f"{told} and {more} more" if more > 0 else told
-    return asked.get(shown.surface, "About {}").format(told)
+    return surface(shown.surface).about_in_words.format(told)
 
 
 def _place(place: "Place", titles: Mapping[str, str], ranked: bool) -> str:

@@ -12,11 +12,9 @@ from recsys.engine.engine import Engine
 from recsys.errors import RequestError
 from recsys.interactions import ACTIONS
 from recsys.slate import Request, Slate
-from recsys.surfaces.surface import known_surfaces
+from recsys.surfaces.surface import Surface, known_surfaces
 
-# Surfaces that are about items, by the acts that name them, the latest first.
-ABOUT = {"wishlist": ("wishlist",), "cart": ("cart",), "post_purchase": ("purchase", "gift")}
-MOST_ABOUT = {"wishlist": 20, "cart": 3, "post_purchase": 1}
+BOUGHT = ("purchase", "gift")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +88,10 @@ def on_every_surface(
     """
     past = history(engine, user_id)
     known = known_surfaces()
-    asked = {name: _about(name, past) for name in sorted(known, key=lambda name: (name in ABOUT, name))}
-    names = [name for name in asked if asked[name] or name not in ABOUT]
+    asked = {
+        name: _about(known[name], past) for name in sorted(known, key=lambda name: (bool(known[name].about), name))
+    }
+    names = [name for name in asked if asked[name] or not known[name].about]
     requests = [
         Request(
             user_id,
@@ -153,15 +153,14 @@ def _nearest(
     )
 
 
-def _about(surface: str, past: Sequence[Act]) -> tuple[Act, ...]:
+def _about(surface: type[Surface], past: Sequence[Act]) -> tuple[Act, ...]:
     """The latest acts of the kind that the surface is about, each item once; a wishlist or cart without what was
     bought since."""
-    kinds = ABOUT.get(surface, ())
     gone: set[str] = set()
     found: dict[str, Act] = {}
     for act in past:
-        if act.action in ("purchase", "gift") and surface != "post_purchase":
+        if act.action in BOUGHT and act.action not in surface.about:
             gone.add(act.item_id)
-        if act.action in kinds and act.item_id not in gone:
+        if act.action in surface.about and act.item_id not in gone:
             found.setdefault(act.item_id, act)
-    return tuple(found.values())[: MOST_ABOUT.get(surface, 0)]
+    return tuple(found.values())[: surface.most_about]

@@ -14,6 +14,9 @@ class Cart(Surface, name="cart"):
     rules = Rules(row=6, per_publisher=3, third_party=0.3)
     exploration = Exploration(epsilon=0.05, temperature=0.1, top=20, diversity=0.3)
     sources: ClassVar = {"together": 40, "taste": 60, "popular": 20}
+    about = ("cart",)
+    most_about = 3
+    about_in_words = "With {} in the cart"
 
     def reason(self, why: Why) -> str:
         """As any, and what it saves if there is no partner to speak of."""

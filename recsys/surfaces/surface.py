@@ -79,6 +79,9 @@ class Surface(ABC):
         rules, exploration: of its slates.
         sources: how many candidates each of SOURCES gives at most, the best reason first; "popular" is the
             fallback that needs no model, so every surface has it.
+        about: the acts that name what a request is about, of ACTIONS; none for a place that is about nothing.
+        most_about: of how many items, the latest.
+        about_in_words: what is said of them.
     """
 
     name: ClassVar[str]
@@ -88,6 +91,9 @@ class Surface(ABC):
     rules: ClassVar[Rules] = Rules()
     exploration: ClassVar[Exploration] = Exploration()
     sources: ClassVar[Mapping[str, int]]
+    about: ClassVar[tuple[str, ...]] = ()
+    most_about: ClassVar[int] = 0
+    about_in_words: ClassVar[str] = "About {}"
 
     def __init_subclass__(cls, *, name: str) -> None:
         if name in _KNOWN and _KNOWN[name].__module__ != cls.__module__:

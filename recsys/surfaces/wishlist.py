@@ -20,6 +20,9 @@ class Wishlist(Surface, name="wishlist"):
     rules = Rules(row=12, per_publisher=4)
     exploration = Exploration(epsilon=0.05, temperature=0.1, top=30, diversity=0.2)
     sources: ClassVar = {"asked": 60, "alike": 40, "taste": 40, "popular": 20}
+    about = ("wishlist",)
+    most_about = 20
+    about_in_words = "With {} on the wishlist"
 
     def eligible(self, view: View) -> NDArray[np.bool_]:
         """The wishlist's own items too: they are what the page is about."""

@@ -10,6 +10,7 @@ from recsys.engine.engine import Engine
 from recsys.errors import RequestError
 from recsys.interactions import ACTIONS
 from recsys.slate import Request
+from recsys.surfaces.surface import surface
 from tests.recsys.engine.workspaces import a_shop, a_trained_shop
 
 
@@ -33,7 +34,7 @@ def test_surfaces_are_asked_about_what_the_person_did_last_and_has_not_bought_si
         bought = {act.item_id for act in past if act.action in ("purchase", "gift")}
         for shown in portrait.on_every_surface(engine, person, portrait.last_moment(engine), 1, 2):
             asked = set(shown.slate.request.items)
-            kinds = {act.item_id for act in past if act.action in portrait.ABOUT.get(shown.surface, ())}
+            kinds = {act.item_id for act in past if act.action in surface(shown.surface).about}
             assert asked <= kinds and len(asked) == len(shown.about)
             assert shown.surface == "post_purchase" or not asked & bought or _acted_again(past, asked & bought)
     assert len(acts) > 0
