@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 PURCHASE = ACTIONS.index("purchase")
+# A first line that begins with one of these names columns; taken for an act it would make a user and an item of itself.
+HEADERS = {f"{noun}{tail}" for noun in ("user", "item") for tail in ("", "s", "id", "_id", "-id")}
 
 
 @dataclass(slots=True)
@@ -136,15 +138,24 @@ def ones(row: NDArray[np.integer], column: NDArray[np.integer], shape: tuple[int
 
 
 def lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line numbers from 1 and fields, split at blanks and commas; empty lines are left out."""
+    """Line numbers from 1 and fields, split at blanks and commas; empty lines are left out.
+
+    Raises:
+        DataError: if it is not a text file in UTF-8, or begins with the names of columns.
+    """
     try:
-        with path.open(encoding="utf-8") as file:
+        # Spreadsheets put a mark before the first id, which is no part of it.
+        with path.open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file, start=1):
                 if fields := line.replace(",", " ").split():
+                    if number == 1 and fields[0].lower() in HEADERS:
+                        raise DataError(f"{path}, line 1: {line.strip()!r} names columns and is no act; take it out.")
                     yield number, fields
     except FileNotFoundError:
         raise DataError(f"{path} does not exist.") from None
-    except (UnicodeDecodeError, IsADirectoryError) as error:
+    except IsADirectoryError:
+        raise DataError(f"{path} is a folder, expected a file.") from None
+    except UnicodeDecodeError as error:
         raise DataError(f"{path} is not a text file in UTF-8: {error}.") from None
 
 

@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,18 +29,26 @@ def read_hours(path: Path) -> "tuple[Interactions, csr_array]":
         DataError: if the header or a row is not of that form.
     """
     rows, had = Rows(Numbering(), Numbering()), set[tuple[str, str]]()
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = csv.reader(file)
-        if next(lines, [])[:3] != ["user-id", "game-title", "value"]:
-            raise DataError(f"{path}, line 1: expected the header user-id,game-title,value.")
-        for number, fields in enumerate(lines, start=2):
-            if _hours(path, number, fields) > 0 and (fields[0], fields[1]) not in had:
-                had.add((fields[0], fields[1]))
-                rows.add(fields[0], fields[1])
+    for number, fields in _csv(path):
+        if _hours(path, number, fields) > 0 and (fields[0], fields[1]) not in had:
+            had.add((fields[0], fields[1]))
+            rows.add(fields[0], fields[1])
     if not had:
         raise DataError(f"{path} holds no acts.")
     acts = rows.interactions()
     return acts, words(acts.items)
+
+
+def _csv(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Line numbers from 2 and fields of what follows the header."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            lines = csv.reader(file)
+            if next(lines, [])[:3] != ["user-id", "game-title", "value"]:
+                raise DataError(f"{path}, line 1: expected the header user-id,game-title,value.")
+            yield from enumerate(lines, start=2)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is not a csv file in UTF-8: {error}.") from None
 
 
 def _hours(path: Path, number: int, fields: list[str]) -> float:
@@ -70,11 +78,20 @@ def read_behaviours(path: Path) -> tuple[Interactions, Interactions]:
         DataError: if a column is missing, or a behaviour or a split is not known.
     """
     import pyarrow.parquet as parquet
+    from pyarrow import ArrowInvalid
 
-    table = parquet.read_table(path)
+    try:
+        table = parquet.read_table(path)
+    except ArrowInvalid as error:
+        raise DataError(f"{path} is not a Parquet file: {error}") from None
     missing = {"user", "item", "behavior", "split"} - set(table.column_names)
     if missing:
         raise DataError(f"{path}: column {sorted(missing)[0]!r} is missing; it has {', '.join(table.column_names)}.")
+    empty = [name for name in ("user", "item", "behavior", "split") if table[name].null_count]
+    if empty:
+        raise DataError(
+            f"{path}: column {empty[0]!r} is empty in {table[empty[0]].null_count:,} rows; fill or drop them."
+        )
     columns = {name: np.asarray(table[name].to_pylist()) for name in ("user", "item", "behavior", "split")}
     unknown = set(columns["behavior"]) - set(_BEHAVIOURS) | set(columns["split"]) - {"train", "test"}
     if unknown:

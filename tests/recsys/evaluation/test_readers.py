@@ -1,6 +1,8 @@
 """Files of each form read to the same acts; a bad one is refused with file, line and field."""
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from shared import RECSYS, needs_recsys
 
@@ -150,3 +152,36 @@ def test_popularity_on_gowalla_is_what_an_independent_program_measured():
     found = evaluate(head("popularity")().fit(known, cut.context(60), np.random.default_rng(0)), cut)
     assert found["recall@20"].mean == pytest.approx(0.0416, abs=5e-5)
     assert found["ndcg@20"].mean == pytest.approx(0.0317, abs=5e-5)
+
+
+def test_names_of_columns_are_refused_and_not_taken_for_an_act(tmp_path):
+    (tmp_path / "acts.csv").write_text("user_id,item_id\nann,doom\nann,zelda\n")
+    for form in ("pairs", None):
+        with pytest.raises(DataError, match="acts.csv, line 1: 'user_id,item_id' names columns"):
+            load(tmp_path / "acts.csv", form)
+
+
+def test_the_mark_of_a_spreadsheet_is_no_part_of_the_first_id(tmp_path):
+    (tmp_path / "acts.txt").write_bytes(b"\xef\xbb\xbf1 2\n1 3\n")
+    assert load(tmp_path / "acts.txt", "pairs").acts.users == ("1",)
+
+
+@pytest.mark.parametrize("content", [b"PAR1junkPAR1", b"", b"1 2\n1 3\n"])
+def test_what_is_no_parquet_is_named(tmp_path, content):
+    (tmp_path / "acts.parquet").write_bytes(content)
+    with pytest.raises(DataError, match="acts.parquet is not a Parquet file"):
+        load(tmp_path / "acts.parquet", "behaviours")
+
+
+def test_an_act_without_its_item_is_told_in_parquet(tmp_path):
+    columns = {"user": [1, 2], "item": [3, None], "behavior": ["view", "buy"], "split": ["train", "test"]}
+    pq.write_table(pa.table(columns), tmp_path / "acts.parquet")
+    with pytest.raises(DataError, match="column 'item' is empty in 1 rows"):
+        load(tmp_path / "acts.parquet", "behaviours")
+
+
+@pytest.mark.parametrize("bad", [b"\xe9,Portal,2,\n", b"a," + b"x" * 200_000 + b",2,\n"])
+def test_hours_that_no_csv_reader_takes_are_named(tmp_path, bad):
+    (tmp_path / "hours.csv").write_bytes(b"user-id,game-title,value,\n" + bad)
+    with pytest.raises(DataError, match="hours.csv is not a csv file in UTF-8"):
+        load(tmp_path / "hours.csv", "hours")
