@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from recsys.encoder.forward import content_vectors, histories, unit, user_vector
 from recsys.encoder.shape import SURFACES, Shape
 from recsys.encoder.weights import random_weights
 from recsys.errors import ModelError
+from recsys.files import whole_folder
 from recsys.interactions import ACTIONS
 
 FORM = 1
@@ -76,14 +76,12 @@ class Encoder:
         broken = next((item for item in self.items if "\n" in item), None)
         if broken is not None:
             raise ModelError(f"item id {broken!r} holds a line break. Import items under ids of one line.")
-        beside = folder.with_name(f".{folder.name}-{uuid4().hex}")
-        beside.mkdir(parents=True)
         ids = np.frombuffer("\n".join(self.items).encode(), np.uint8)
-        save_file(dict(self.weights), beside / WEIGHTS)
-        save_file({"ids": ids, "vectors": self.vectors}, beside / ITEMS)
         card = {"form": FORM, "version": self.version, "shape": self.shape.to_dict(), "items": len(self.items)}
-        (beside / CARD).write_text(json.dumps(card, indent=2), encoding="utf-8")
-        beside.rename(folder)
+        with whole_folder(folder) as beside:
+            save_file(dict(self.weights), beside / WEIGHTS)
+            save_file({"ids": ids, "vectors": self.vectors}, beside / ITEMS)
+            (beside / CARD).write_text(json.dumps(card, indent=2), encoding="utf-8")
 
     def item_vectors(self) -> NDArray[np.float32]:
         """Of all items, float32 (items, width), in the order of `items`."""

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.errors import ModelError
+from recsys.files import whole_folder
 from recsys.interactions import ACTIONS, Interactions
 
 WEIGHTS = "neighbours.safetensors"
@@ -106,13 +106,11 @@ class Neighbours:
         """Write into `folder`, which appears complete or not at all and must not be there yet."""
         from safetensors.numpy import save_file
 
-        beside = folder.with_name(f".{folder.name}-{uuid4().hex}")
-        beside.mkdir(parents=True)
         arrays: dict[str, NDArray[Any]] = {"ids": np.frombuffer("\n".join(self.items).encode(), np.uint8)}
         for kind in KINDS:
             arrays[f"{kind}.near"], arrays[f"{kind}.weight"] = self.near[kind].spread()
-        save_file(arrays, beside / WEIGHTS)
-        beside.rename(folder)
+        with whole_folder(folder) as beside:
+            save_file(arrays, beside / WEIGHTS)
 
     @classmethod
     def load(cls, folder: Path) -> "Neighbours":

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.errors import ModelError
+from recsys.files import whole_folder
 from recsys.ranking.boosted import Boosted
 from recsys.ranking.calibration import LEAST, MOST, Curve
 from recsys.ranking.experts import Experts
@@ -99,12 +99,9 @@ class Ranker:
         """Write it into `folder`, which appears complete or not at all and must not be there yet."""
         from safetensors.numpy import save_file
 
-        beside = folder.with_name(f".{folder.name}-{uuid4().hex}")
-        beside.mkdir(parents=True)
         arrays = {f"model.{name}": np.ascontiguousarray(array) for name, array in self.model.arrays().items()}
         for outcome, curve in zip(OUTCOMES, self.curves, strict=True):
             arrays |= {f"curve.{outcome}.raw": curve.raw, f"curve.{outcome}.calibrated": curve.calibrated}
-        save_file(arrays, beside / WEIGHTS)
         card = {
             "form": FORM,
             "kind": self.model.kind,
@@ -115,8 +112,9 @@ class Ranker:
             "curves": [curve.method for curve in self.curves],
             "report": dict(self.report),
         }
-        (beside / CARD).write_text(json.dumps(card, indent=2), encoding="utf-8")
-        beside.rename(folder)
+        with whole_folder(folder) as beside:
+            save_file(arrays, beside / WEIGHTS)
+            (beside / CARD).write_text(json.dumps(card, indent=2), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> "Ranker":

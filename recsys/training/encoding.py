@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from recsys.encoder.shape import SURFACES, Shape
 from recsys.encoder.training import Task, Trained, train
 from recsys.encoder.validation import Validation, held_out, vectors_of_people
 from recsys.facts import interactions, place
+from recsys.files import whole_folder
 from recsys.interactions import ACTIONS, Interactions
 from recsys.training.run import Run, write_json
 
@@ -42,17 +42,15 @@ def export_embeddings(run: Run, folder: Path) -> None:
 
     encoder, data = Encoder.load(run.done("encoder")), interactions(run.workspace, run.plan.end)
     told = {"version": encoder.version, "end": str(run.plan.end)}
-    beside = folder.with_name(f".{folder.name}-{uuid4().hex}")
-    beside.mkdir()
     people = np.arange(len(data.users))
     users = vectors_of_people(encoder, data, people, run.plan.end)
-    save_file({"ids": _ids(data.users), "vectors": users}, beside / "users.safetensors", told)
-    save_file({"ids": _ids(encoder.items), "vectors": encoder.vectors}, beside / "items.safetensors", told)
     latest = np.sort(np.argsort(-data.time, kind="stable")[:MOST_ACTS])
     acts: dict[str, NDArray[Any]] = {name: getattr(data, name)[latest] for name in ("user", "item", "action", "time")}
     acts["vectors"] = act_vectors(encoder, data, latest)
-    save_file(acts, beside / "interactions.safetensors", told)
-    beside.rename(folder)
+    with whole_folder(folder) as beside:
+        save_file({"ids": _ids(data.users), "vectors": users}, beside / "users.safetensors", told)
+        save_file({"ids": _ids(encoder.items), "vectors": encoder.vectors}, beside / "items.safetensors", told)
+        save_file(acts, beside / "interactions.safetensors", told)
 
 
 def act_vectors(encoder: Encoder, data: Interactions, acts: NDArray[np.integer]) -> NDArray[np.float32]:
