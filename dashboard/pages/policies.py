@@ -51,7 +51,8 @@ def _asked(surface: str, policy: str, question: str, reward: str, days: int | No
             choice = evaluating.questions(surface, policy)[question]
             return evaluating.report(choice, surface, reward, policy, days)
     except StoreError as error:
-        st.info(str(error))
+        said = str(error)
+        st.info(f"{said[:1].upper()}{said[1:]}")
         return None
 
 

@@ -4,7 +4,7 @@ import random
 
 import streamlit as st
 
-from dashboard import recommending
+from dashboard import recommending, source
 from dashboard.parts import numbers
 from dashboard.parts import slate as parts
 from dashboard.parts.element import show
@@ -29,7 +29,12 @@ def page() -> None:
     st.write("What each surface would show one person, and why.")
     if not items:
         st.write("The catalogue is empty, so there is nothing to show. Import items, and what people do with them:")
-        st.code("holdout import items items.csv\nholdout import events events.csv", language=None, wrap_lines=True)
+        path = source.workspace().path
+        st.code(
+            f"holdout import items items.csv --workspace {path}\nholdout import events events.csv --workspace {path}",
+            language=None,
+            wrap_lines=True,
+        )
         return
     person, draw = _asked()
     try:

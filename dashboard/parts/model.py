@@ -130,7 +130,7 @@ def _made_from(record: ModelRecord) -> list[str]:
         said.append(f"It learnt to find items from acts before {_day(plan['cut'])}, and was judged on those after.")
     if record.card.get("people_judged"):
         said.append(f"Judged on {int(record.card['people_judged']):,} people who came back.")
-    facts = ", ".join(f"{table} {version}" for table, version in sorted(record.lake_versions.items()))
+    facts = ", ".join(f"{table} v{version}" for table, version in sorted(record.lake_versions.items()))
     said.append(f"Versions of the facts: {facts or 'not recorded'}.")
     seed = f", seed {plan['seed']}" if "seed" in plan else ""
     return [*said, f"Code {record.code_version}{seed}."]

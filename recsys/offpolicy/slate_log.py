@@ -205,8 +205,11 @@ def _as_matrix(rows: dict[str, NDArray[np.generic]], surface: str, policy: str, 
     old = np.asarray(rows["time"]) <= closed
     dropped = len(np.unique(np.asarray(rows["slate"])[~old]))
     if not old.any():
+        days = REWARDS[reward].window // DAY
         raise DataError(
-            f"all {dropped:,} slates are so new that their {reward} is not known yet; wait, or ask of clicks."
+            f"all {dropped:,} slates that were asked about are too new: a {reward} counts for {days} "
+            f"{'day' if days == 1 else 'days'} after its slate. Wait until then"
+            + ("." if reward == "click" else ", or ask of clicks, which count for one day.")
         )
     slate = np.unique(np.asarray(rows["slate"])[old], return_inverse=True)[1]
     position = np.asarray(rows["position"])[old]

@@ -83,6 +83,17 @@ def test_slates_whose_reward_is_not_known_yet_are_left_out(workspace):
     assert 0 < len(recent) < 300
 
 
+@pytest.mark.parametrize(
+    ("reward", "said"), [("click", r"counts for 1 day .* Wait until then\.$"), ("purchase", "3 days .* ask of clicks")]
+)
+def test_where_all_slates_are_too_new_it_says_how_long_to_wait(tmp_path, reward, said):
+    workspace = Workspace.create(tmp_path / "shop")
+    shown = [(f"s{k}", 1, f"u{k}", START, "homepage", "i1", 0.5, "p-1", 6) for k in range(3)]
+    slate_facts.fill(workspace, shown, [("u0", START + timedelta(hours=1), "view", "i1", None, "s0")])
+    with pytest.raises(DataError, match=f"all 3 slates .* too new: a {reward} .*{said}"):
+        read_slates(workspace, "homepage", reward)
+
+
 @pytest.mark.parametrize("share", [0.05, 0.6])
 def test_another_share_of_exploration_is_valued_right(workspace, share):
     report = evaluate_policy(workspace, Explore(share, EPSILON), surface="homepage")
