@@ -86,7 +86,7 @@ def test_too_few_days_for_experiments_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_command_builds_a_shop_of_any_size_and_reads_its_experiments(tmp_path: Path) -> None:
-    done = CliRunner().invoke(app, ["demo", str(tmp_path / "demo"), "--people", "1000", "--days", "42"])
+    done = CliRunner().invoke(app, ["demo", str(tmp_path / "demo"), "--people", "1000", "--days", "42", "--train", "0"])
     assert done.exit_code == 0, done.output
     registry = Workspace.open(tmp_path / "demo").registry
     assert all(registry.latest_look(design.id) for design in DESIGNS)
