@@ -5,9 +5,8 @@ from typing import Any
 
 from recsys.errors import ModelError
 
-# A user vector is made for a surface and for the action that is hoped for; `any` is what neither is known of.
+# A user vector is made for a surface; `any` where it is not known.
 SURFACES = ("any", "homepage", "cart", "post_purchase", "wishlist")
-ANY_ACTION = "any"
 # Time gaps are told apart by their power of two in seconds: the last bucket begins at 2 ** 26 s, two years.
 GAPS = 28
 # Of the logarithm of what cosines are multiplied by: exp(4.6) is 100, and a sharper softmax rounds to a choice.

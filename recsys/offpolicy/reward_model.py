@@ -57,40 +57,6 @@ def baseline(reward: Array, context: Array, unit: NDArray[np.int64], rng: np.ran
     return cross_fitted(reward, context, nothing, actions=1, unit=unit, rng=rng)[:, 0]
 
 
-def cascade_fitted(
-    reward: Array,
-    context: Array,
-    action: NDArray[np.integer],
-    *,
-    target: Array,
-    unit: NDArray[np.int64],
-    rng: np.random.Generator,
-) -> tuple[Array, Array]:
-    """`fitted` and `expected` of `Slates`: the reward of a place and all below it under the evaluated policy.
-
-    From the last place up, a place's model learns its reward plus what the place below is expected to bring.
-
-    Args:
-        reward, action: shape (slates, places).
-        context: of each slate, shape (slates, features).
-        target: the evaluated policy's chances at each place after the logged ones above, (slates, places, actions).
-
-    Source: Kiyohara et al. 2022, section 3.2. Differs from it by: unweighted least squares, cross-fitting.
-    """
-    fitted, expected = np.zeros(reward.shape), np.zeros(reward.shape)
-    below = np.zeros(len(reward))
-    folds = np.random.default_rng(rng.integers(2**63)).bit_generator.state
-    for place in reversed(range(reward.shape[1])):
-        same = np.random.default_rng()
-        same.bit_generator.state = folds
-        predicted = cross_fitted(
-            reward[:, place] + below, context, action[:, place], actions=target.shape[2], unit=unit, rng=same
-        )
-        fitted[:, place], expected[:, place] = of_policy(predicted, action[:, place], target[:, place])
-        below = expected[:, place]
-    return fitted, expected
-
-
 def _fit(reward: Array, context: Array, action: NDArray[np.integer], actions: int) -> Any:
     """A function from contexts to the predicted reward of every action."""
     low, high = (float(reward.min()), float(reward.max())) if len(reward) else (0.0, 0.0)
