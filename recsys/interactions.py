@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
+# In microseconds, the unit of all times in arrays.
+SECOND = 1_000_000
+DAY = 86_400 * SECOND
 # From the weakest sign of interest to the strongest; `action` holds places in this list.
 ACTIONS = ("view", "wishlist", "cart", "purchase", "gift")
 

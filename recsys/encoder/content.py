@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.interactions import DAY
 from recsys.prices import ALWAYS
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 BUCKETS = 16_384
 _WORD = re.compile(r"\w+")
 _WORDS_OF_DESCRIPTION = 64
-_DAY = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def contents_of(catalogue: "Catalogue", items: NDArray[np.integer], time: int) -
             description=catalogue.description[k],
             first_party=bool(catalogue.first_party[k]),
             price=int(catalogue.list_price[k]) if catalogue.list_price[k] >= 0 else None,
-            age_days=(time - int(catalogue.released[k])) / _DAY if catalogue.released[k] > ALWAYS else None,
+            age_days=(time - int(catalogue.released[k])) / DAY if catalogue.released[k] > ALWAYS else None,
         )
         for k in items.tolist()
     ]

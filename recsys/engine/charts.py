@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.engine.people import People
-from recsys.interactions import ACTIONS
+from recsys.interactions import ACTIONS, DAY
 
-DAY = 86_400_000_000
 # An act's weight in the charts, and for how many days it counts.
 WEIGHTS = {"view": 1.0, "wishlist": 2.0, "cart": 3.0, "purchase": 5.0, "gift": 5.0}
 DAYS = 28

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from recsys.engine.bundle import RANKER
 from recsys.errors import ModelError
+from recsys.interactions import DAY
 from recsys.ranking.calibration import IDENTITY, Curve, chained, fitted, log_loss
 from recsys.ranking.fitting import judged_head
-from recsys.ranking.labels import DAY, Shown, shown
+from recsys.ranking.labels import Shown, shown
 from recsys.ranking.ranker import Ranker
 from recsys.ranking.rows import CLICK
 from recsys.slate import OUTCOMES

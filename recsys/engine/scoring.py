@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 
 from recsys.engine.sources import NAMES as SOURCES
 from recsys.engine.sources import Asked, Found
-from recsys.engine.state import DAY, State
+from recsys.engine.state import State
 from recsys.features.definitions import NAMES
 from recsys.features.online import OnlineStore, online_features
+from recsys.interactions import DAY
 from recsys.prices import ALWAYS
 from recsys.ranking.ranker import Ranker
 from recsys.ranking.rows import RankerError, Rows

@@ -23,7 +23,6 @@ from recsys.slates.objective import Objectives
 if TYPE_CHECKING:
     from store import Workspace
 
-DAY = 86_400_000_000
 # For how long past exposure counts against a publisher.
 EXPOSURE_DAYS = 28
 # Up to so many acts an engine that was not trained counts by itself what goes with what.

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.features.definitions import (
-    DAY,
     DAYS,
     GIFT,
     PURCHASE,
@@ -17,7 +16,7 @@ from recsys.features.definitions import (
     paid_share,
 )
 from recsys.features.tables import Rows
-from recsys.interactions import ACTIONS
+from recsys.interactions import ACTIONS, DAY
 
 _N = len(ACTIONS)
 # `day` is the last one with an act; bucket d % 7 of `days` is of the latest day d up to it, `weeks` alike. A time of 0

@@ -14,13 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.interactions import ACTIONS
+from recsys.interactions import ACTIONS, DAY, SECOND
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-SECOND = 1_000_000
-DAY = 86_400 * SECOND
 DAYS, WEEKS = 7, 4
 WINDOWS = ("2d", "7d", "4w", "ever")
 PURCHASE, GIFT = ACTIONS.index("purchase"), ACTIONS.index("gift")

@@ -17,7 +17,6 @@ from recsys.features.commit import Commit, append_names, read_names
 from recsys.features.counters import FRIEND, GROUP, ITEM, PAIR, SOCIAL, USER, count, count_pairs, count_users, windows
 from recsys.features.definitions import (
     CART,
-    DAY,
     PURCHASE,
     WHOLE,
     WINDOWS,
@@ -31,7 +30,7 @@ from recsys.features.history import History
 from recsys.features.offline import item_state
 from recsys.features.online import Acts
 from recsys.features.tables import Keyed, Rows, Table, flush_file
-from recsys.interactions import ACTIONS
+from recsys.interactions import ACTIONS, DAY
 from recsys.prices import NEVER
 
 PLAIN = {"users": USER, "items": ITEM, "friends": FRIEND}

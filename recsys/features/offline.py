@@ -9,7 +9,6 @@ from recsys.catalogue import Catalogue
 from recsys.errors import DataError
 from recsys.features.definitions import (
     CART,
-    DAY,
     DAYS,
     GIFT,
     PURCHASE,
@@ -25,7 +24,7 @@ from recsys.features.definitions import (
 )
 from recsys.features.grouped import Clock, Grouped, places
 from recsys.features.history import Decisions, Friends, Payments
-from recsys.interactions import Interactions
+from recsys.interactions import DAY, Interactions
 from recsys.prices import ALWAYS, Prices
 
 # Rows at once: what they need beside the answer is about two kilobytes each.

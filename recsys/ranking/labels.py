@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.facts import place
+from recsys.interactions import DAY
 from recsys.prices import last_before
 from recsys.ranking.rows import CLICK, PURCHASE, REFUND
 from recsys.slate import OUTCOMES
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from store import Workspace
 
-DAY = 86_400_000_000
 # How long after the slate an act on the item counts; until then the outcome is not known. What follows a click counts
 # where the click does, and a refund where its purchase does: chances are multiplied along the same way.
 WINDOWS = {

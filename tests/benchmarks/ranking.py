@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 
 from recsys.engine.engine import Engine
 from recsys.engine.recalibration import recalibrate
+from recsys.interactions import DAY
 from recsys.ranking.fitting import judged_head
-from recsys.ranking.labels import DAY, shown
+from recsys.ranking.labels import shown
 from recsys.slate import OUTCOMES, Request
 from recsys.surfaces.surface import known_surfaces
 from recsys.training.pipeline import train

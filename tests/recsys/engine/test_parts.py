@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.catalogue import Catalogue
-from recsys.engine.charts import DAY, DAYS, EVERYBODY, WEIGHTS, Charts
+from recsys.engine.charts import DAYS, EVERYBODY, WEIGHTS, Charts
 from recsys.engine.neighbours import KEPT, KINDS, SHRINK, Neighbours
 from recsys.engine.people import People
 from recsys.engine.sources import NAMES, Asked, Found, Sources, _once, _summed, newest_first
 from recsys.engine.state import _deficit
-from recsys.interactions import ACTIONS, Interactions
+from recsys.interactions import ACTIONS, DAY, Interactions
 from store import Workspace
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)

@@ -4,10 +4,10 @@ import numpy as np
 import pyarrow as pa
 
 from recsys.catalogue import Catalogue
-from recsys.features.definitions import DAY, ItemState, PairState, UserState, expected_price, features, paid_share
+from recsys.features.definitions import ItemState, PairState, UserState, expected_price, features, paid_share
 from recsys.features.history import Decisions, Friends, History, Payments
 from recsys.features.online import Acts
-from recsys.interactions import ACTIONS, Interactions
+from recsys.interactions import ACTIONS, DAY, Interactions
 from recsys.prices import ALWAYS
 
 PURCHASE, GIFT, WISHLIST, CART = (ACTIONS.index(name) for name in ("purchase", "gift", "wishlist", "cart"))

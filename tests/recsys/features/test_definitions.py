@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from recsys.catalogue import Catalogue
-from recsys.features.definitions import DAY, NAMES, SECOND, expected_price, paid_share
+from recsys.features.definitions import NAMES, expected_price, paid_share
 from recsys.features.history import Decisions, Friends, History, Payments
-from recsys.interactions import ACTIONS, Interactions
+from recsys.interactions import ACTIONS, DAY, SECOND, Interactions
 
 DOCS = Path(__file__).parents[3] / "docs" / "features.md"
 # A Thursday, on which weeks begin.

@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.errors import DataError, ModelError
-from recsys.features.definitions import DAY, NAMES
+from recsys.features.definitions import NAMES
 from recsys.features.history import Decisions
 from recsys.features.memory import MemoryStore
 from recsys.features.online import online_features
+from recsys.interactions import DAY
 from tests.recsys.features.plain import START, a_history, acts_of, bits, some_decisions
 
 SEEDS = st.integers(0, 2**32 - 1)

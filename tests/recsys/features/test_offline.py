@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.errors import DataError
-from recsys.features.definitions import DAY, NAMES
+from recsys.features.definitions import NAMES
 from recsys.features.history import Decisions, Friends, History, Payments
 from recsys.features.offline import as_of
-from recsys.interactions import Interactions
+from recsys.interactions import DAY, Interactions
 from recsys.prices import Prices
 from tests.recsys.features.plain import a_history, bits, plain_features, some_decisions
 

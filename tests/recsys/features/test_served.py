@@ -8,12 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from recsys.errors import DataError
-from recsys.features.definitions import DAY, NAMES
+from recsys.features.definitions import NAMES
 from recsys.features.history import History
 from recsys.features.memory import MemoryStore
 from recsys.features.online import Acts, online_features
 from recsys.features.served import FOLDER, ServedLog, sampled, skew
-from recsys.interactions import ACTIONS
+from recsys.interactions import ACTIONS, DAY
 from store import Workspace
 from tests.recsys.features.plain import START, a_history
 

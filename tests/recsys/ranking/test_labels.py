@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from recsys.ranking.labels import DAY, WINDOWS, shown
+from recsys.interactions import DAY
+from recsys.ranking.labels import WINDOWS, shown
 from recsys.slate import OUTCOMES
 from store import Workspace
 
