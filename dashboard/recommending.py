@@ -11,7 +11,7 @@ from dashboard import source
 
 if TYPE_CHECKING:
     from recsys.engine.engine import Engine
-    from recsys.engine.portrait import Act, Near, Shown
+    from recsys.engine.portrait import Act, NearItem, TitledSlate
 
 NAME = "engine"
 # Of each surface so many places are shown; a shorter slate is the beginning of a longer one.
@@ -39,9 +39,9 @@ class Seen:
     person: str
     at: datetime
     model: str | None
-    slates: "tuple[Shown, ...]"
+    slates: "tuple[TitledSlate, ...]"
     past: "tuple[Act, ...]"
-    near: "tuple[Near, ...]"
+    near: "tuple[NearItem, ...]"
     titles: dict[str, str]
 
 
@@ -77,7 +77,7 @@ def seen(person: str, draw: int) -> Seen:
         return Seen(person, at, engine.model, slates, past, near, titles)
 
 
-def near(item: str) -> "tuple[Near, ...]":
+def near(item: str) -> "tuple[NearItem, ...]":
     """The items nearest to one in the encoder's space; empty without an encoder."""
     from recsys.engine.portrait import near_item
 

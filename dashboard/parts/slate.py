@@ -8,7 +8,7 @@ from recsys.slates.rules import IN_WORDS
 from recsys.surfaces.surface import surface
 
 if TYPE_CHECKING:
-    from recsys.engine.portrait import Act, Near, Shown
+    from recsys.engine.portrait import Act, NearItem, TitledSlate
     from recsys.slate import Place
 
 DID = {
@@ -20,7 +20,7 @@ DID = {
 }
 
 
-def slate(shown: "Shown", titles: Mapping[str, str]) -> str:
+def slate(shown: "TitledSlate", titles: Mapping[str, str]) -> str:
     """The places of one surface from the first: what stands there, why, and with which chance."""
     places = shown.slate.places
     if not places:
@@ -45,7 +45,7 @@ def past(acts: "Sequence[Act]") -> str:
     return f'<table class="plain past"><tbody>{rows}</tbody></table>'
 
 
-def near(found: "Sequence[Near]") -> str:
+def near(found: "Sequence[NearItem]") -> str:
     """The nearest items, each with how near it is."""
     if not found:
         return html.line("No encoder was trained yet, so there is no space to be near in.")
@@ -59,11 +59,11 @@ def near(found: "Sequence[Near]") -> str:
     return f'<table class="ways near"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
 
 
-def _kind(each: "Near") -> str:
+def _kind(each: "NearItem") -> str:
     return " · ".join(part for part in (words.plain(each.category), each.publisher) if part)
 
 
-def about(shown: "Shown") -> str:
+def about(shown: "TitledSlate") -> str:
     """What the surface was asked about, in words; empty where it is about nothing."""
     if not shown.about:
         return ""
@@ -90,7 +90,7 @@ def _item(item_id: str, title: str) -> str:
     return f'<button type="button" data-event="item" data-value="{html.text(item_id)}">{name}</button>'
 
 
-def _legend(shown: "Shown") -> str:
+def _legend(shown: "TitledSlate") -> str:
     gave_way = "".join(f" A rule gave way: {IN_WORDS.get(name, name)}." for name in shown.slate.relaxed)
     return f'<p class="legend">Policy {html.text(shown.slate.policy)}.{html.text(gave_way)}</p>'
 

@@ -28,7 +28,7 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
-class Near:
+class NearItem:
     """An item with its cosine to what it was looked for."""
 
     item_id: str
@@ -39,7 +39,7 @@ class Near:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class TitledSlate:
     """A slate with the titles of what it was asked about."""
 
     surface: str
@@ -81,7 +81,7 @@ def history(engine: Engine, user_id: str, most: int = 100) -> tuple[Act, ...]:
 
 def on_every_surface(
     engine: Engine, user_id: str, at: datetime, seed: int, most: int | None = None
-) -> tuple[Shown, ...]:
+) -> tuple[TitledSlate, ...]:
     """The first `most` places of what each surface would show this person, the homepage first.
 
     Surfaces that are about items are asked about the latest that suit them, and left out where there are none.
@@ -105,12 +105,12 @@ def on_every_surface(
     ]
     slates = engine.recommend_batch(requests)
     return tuple(
-        Shown(name, known[name].title, tuple(act.title for act in asked[name]), slate)
+        TitledSlate(name, known[name].title, tuple(act.title for act in asked[name]), slate)
         for name, slate in zip(names, slates, strict=True)
     )
 
 
-def near_item(engine: Engine, item_id: str, most: int = 10) -> tuple[Near, ...]:
+def near_item(engine: Engine, item_id: str, most: int = 10) -> tuple[NearItem, ...]:
     """The items whose vectors are nearest; empty without an encoder.
 
     Raises:
@@ -125,7 +125,7 @@ def near_item(engine: Engine, item_id: str, most: int = 10) -> tuple[Near, ...]:
     return tuple(near for near in found if near.item_id != item_id)[:most]
 
 
-def near_person(engine: Engine, user_id: str, at: datetime, most: int = 10) -> tuple[Near, ...]:
+def near_person(engine: Engine, user_id: str, at: datetime, most: int = 10) -> tuple[NearItem, ...]:
     """The items nearest to where a person's acts have led them, what they did included; empty without an encoder."""
     state = engine.state
     if state.vectors is None:
@@ -143,11 +143,11 @@ def titles(engine: Engine, item_ids: Sequence[str]) -> dict[str, str]:
 
 def _nearest(
     catalogue: Catalogue, vectors: NDArray[np.float32], vector: NDArray[np.float32], most: int
-) -> tuple[Near, ...]:
+) -> tuple[NearItem, ...]:
     cosine = np.where(vectors.any(axis=1), vectors @ vector, -np.inf)
     best = np.argsort(-cosine, kind="stable")[:most]
     return tuple(
-        Near(catalogue.ids[k], catalogue.title[k], catalogue.category[k], catalogue.publisher[k], float(cosine[k]))
+        NearItem(catalogue.ids[k], catalogue.title[k], catalogue.category[k], catalogue.publisher[k], float(cosine[k]))
         for k in best.tolist()
         if np.isfinite(cosine[k])
     )

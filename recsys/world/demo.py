@@ -6,7 +6,7 @@ from pathlib import Path
 
 from recsys.world.building import FOLDER, PLAN, Building, ShopError, keep_plan
 from recsys.world.designs import DAYS
-from recsys.world.served import Engine, Served
+from recsys.world.served import BatchRecommender, Served
 from recsys.world.today import Plan
 from store import Workspace
 
@@ -30,7 +30,7 @@ def build(
     people: int = PEOPLE,
     days: int = LENGTH,
     seed: int = SEED,
-    engine: Callable[[Workspace], Engine] | None = None,
+    engine: Callable[[Workspace], BatchRecommender] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> None:
     """The demo shop in a workspace: facts in the lake, experiments as files and in the registry. No looks are taken.
@@ -78,7 +78,9 @@ def renewals(days: int) -> tuple[int, ...]:
     return (*(day for after in RENEWED if (day := switch(days) + after) < days), days)
 
 
-def trained_engine(minutes: float, progress: Callable[[str], None] | None = None) -> Callable[[Workspace], Engine]:
+def trained_engine(
+    minutes: float, progress: Callable[[str], None] | None = None
+) -> Callable[[Workspace], BatchRecommender]:
     """For `build`: an engine trained on the first weeks; where one serves already, it is mended by its own log.
 
     An engine changes what people see and so what they do: its chances would be too high before long.
@@ -87,10 +89,9 @@ def trained_engine(minutes: float, progress: Callable[[str], None] | None = None
         minutes: of CPU that the encoder may take.
     """
 
-    def engine(workspace: Workspace) -> Engine:
+    def engine(workspace: Workspace) -> BatchRecommender:
         from recsys.engine.bundle import RANKER
-        from recsys.engine.engine import MODEL
-        from recsys.engine.engine import Engine as Trained
+        from recsys.engine.engine import MODEL, Engine
         from recsys.engine.recalibration import recalibrate
         from recsys.training.pipeline import train
 
@@ -99,7 +100,7 @@ def trained_engine(minutes: float, progress: Callable[[str], None] | None = None
             train(workspace, minutes=minutes, resume=True, progress=progress or (lambda message: None))
         elif (workspace.path / serving.artifact / RANKER).is_dir():
             recalibrate(workspace)
-        return Trained.open(workspace, ranked=RANKED)
+        return Engine.open(workspace, ranked=RANKED)
 
     return engine
 

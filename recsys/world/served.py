@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class Engine(Protocol):
+class BatchRecommender(Protocol):
     """What the shop needs of an engine."""
 
     def recommend_batch(self, requests: Sequence[Request]) -> list[Slate]: ...
@@ -31,7 +31,7 @@ class Served:
     Slates are logged under the shop's own names for them, not those of the engine.
     """
 
-    engine: Engine
+    engine: BatchRecommender
     names: Names
     draws: Draws
 

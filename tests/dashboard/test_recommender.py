@@ -75,7 +75,7 @@ def test_a_rule_that_gave_way_is_told_in_words():
 
 
 def test_text_from_the_catalogue_cannot_become_markup():
-    near = portrait.Near("i1", "<script>", "<b>", "p", 0.5)
+    near = portrait.NearItem("i1", "<script>", "<b>", "p", 0.5)
     assert "<script>" not in parts.near([near]) and "&lt;script&gt;" in parts.near([near])
 
 
