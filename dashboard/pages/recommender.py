@@ -77,6 +77,7 @@ def _draw(found: recommending.Seen) -> None:
     st.header("What this person did", anchor="past")
     show(parts.past(found.past), key="past", item=_choose)
     st.header("Near in the encoder’s space", anchor="near")
+    st.caption("The cosine of what the encoder learnt of both: 1 is the same direction, 0 has nothing in common.")
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader("To this person", anchor=False)
