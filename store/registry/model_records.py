@@ -9,8 +9,8 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from store.errors import RegistryError, did_you_mean
-from store.registry.models import Audit, Model
 from store.registry.records import ModelRecord
+from store.registry.tables import Audit, Model
 
 READY, SERVING = "ready", "serving"
 

@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 from store.errors import RegistryError, did_you_mean
 from store.registry.database import open_database
 from store.registry.model_records import ModelRecords
-from store.registry.models import Audit, Decision, Experiment, Look, Outcome, TrustResult
 from store.registry.records import (
     AuditRecord,
     DecisionRecord,
@@ -22,6 +21,7 @@ from store.registry.records import (
     OutcomeRecord,
     TrustRecord,
 )
+from store.registry.tables import Audit, Decision, Experiment, Look, Outcome, TrustResult
 
 VERDICTS = ("ship", "keep_running", "stop", "review")
 """What a person can decide; a look can also be blocked."""

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from store import RegistryError
 from store.registry import Registry
 from store.registry.database import MIGRATIONS, head, open_database
-from store.registry.models import Base
+from store.registry.tables import Base
 
 
 def test_a_migrated_database_equals_the_models(url: str) -> None:

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from store.registry.models import Base
+from store.registry.tables import Base
 
 context.configure(
     connection=context.config.attributes["connection"], target_metadata=Base.metadata, render_as_batch=True
