@@ -1,13 +1,16 @@
 """The trained parts of an engine, as one folder; any of them may be missing, and then others take its work."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from recsys.encoder.encoder import Encoder
 from recsys.engine.neighbours import Neighbours
 from recsys.errors import ModelError
 from recsys.ranking.ranker import Ranker
 
+T = TypeVar("T")
 ENCODER, LINEAR, RANKER = "encoder", "linear", "ranker"
 
 
@@ -37,7 +40,19 @@ class Bundle:
             )
         return cls(
             version,
-            Encoder.load(folder / ENCODER) if (folder / ENCODER).is_dir() else None,
-            Neighbours.load(folder / LINEAR) if (folder / LINEAR).is_dir() else None,
-            Ranker.load(folder / RANKER) if (folder / RANKER).is_dir() else None,
+            _part(Encoder.load, folder / ENCODER),
+            _part(Neighbours.load, folder / LINEAR),
+            _part(Ranker.load, folder / RANKER),
         )
+
+
+def _part(load: Callable[[Path], T], folder: Path) -> T | None:
+    """What lies in the folder, None where there is no such folder."""
+    from safetensors import SafetensorError
+
+    try:
+        return load(folder) if folder.is_dir() else None
+    except (SafetensorError, FileNotFoundError) as error:
+        raise ModelError(
+            f"{folder} is broken: {error}. Train again, or go back to another version with `holdout models use`."
+        ) from None

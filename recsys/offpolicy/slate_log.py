@@ -41,8 +41,8 @@ class Reward:
 REWARDS = {
     "click": Reward("Clicks", "items clicked a slate", ("view", "wishlist", "cart", "purchase", "gift"), DAY),
     "purchase": Reward("Purchases", "items bought a slate", ("purchase", "gift"), 3 * DAY),
-    "revenue": Reward("Revenue", "money a slate", ("purchase", "gift"), 3 * DAY, money=True),
-    "margin": Reward("Margin", "money a slate", ("purchase", "gift"), 3 * DAY, money=True, share=True),
+    "revenue": Reward("Revenue", "cents a slate", ("purchase", "gift"), 3 * DAY, money=True),
+    "margin": Reward("Margin", "cents a slate", ("purchase", "gift"), 3 * DAY, money=True, share=True),
 }
 
 

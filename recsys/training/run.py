@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recsys.encoder.distributed import Processes
+from recsys.engine import MODEL
 from recsys.errors import DataError, ModelError
 
 if TYPE_CHECKING:
     from store import Workspace
 
 PLAN = "plan.json"
-NAME = "engine"
 # The encoder learns from this share of the acts, the earliest; the ranker from what was shown after them, so that it
 # sees the encoder err as it will err on days to come.
 LEARNT_FROM = 0.7
@@ -93,7 +93,7 @@ def runs(workspace: "Workspace") -> Path:
 
 def bundles(workspace: "Workspace") -> Path:
     """Where the engines that can serve lie, a folder a version."""
-    return workspace.path / "models" / NAME
+    return workspace.path / "models" / MODEL
 
 
 def code_version() -> str:
@@ -127,11 +127,13 @@ def _cut(workspace: "Workspace") -> tuple[int, int]:
     import numpy as np
 
     from recsys.facts import interactions
+    from recsys.interactions import ACTIONS
 
     time = interactions(workspace).time
     if len(time) < 100:
         raise DataError(
-            f"{workspace.path} has {len(time)} acts on items, at least 100 are needed to learn from. Import events."
+            f"{workspace.path} has {len(time)} acts on items, at least 100 are needed to learn from. Import events "
+            f"with an item_id and one of the kinds {', '.join(ACTIONS)}."
         )
     cut, end = int(np.quantile(time, LEARNT_FROM, method="higher")), int(time.max()) + 1
     if cut <= time.min():
