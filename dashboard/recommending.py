@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboard import source
+from recsys.engine import MODEL
 
 if TYPE_CHECKING:
     from recsys.engine.engine import Engine
     from recsys.engine.portrait import Act, NearItem, TitledSlate
 
-NAME = "engine"
 # Of each surface so many places are shown; a shorter slate is the beginning of a longer one.
 PLACES = 8
 
@@ -86,7 +86,7 @@ def near(item: str) -> "tuple[NearItem, ...]":
 
 def _engine() -> Opened:
     here = source.workspace()
-    serving = here.registry.serving_model(NAME)
+    serving = here.registry.serving_model(MODEL)
     return _open(str(here.path), serving.version if serving else None, tuple(sorted(here.lake.versions().items())))
 
 

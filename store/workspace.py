@@ -32,7 +32,7 @@ class EngineSettings:
 class Settings:
     """What holdout.toml may say; folders and a SQLite file are relative to the workspace.
 
-    `serving` is the section [serving] as it stands: `recsys.serving.settings` reads it.
+    `serving` is the section [serving] as it stands: `recsys.settings` reads it.
     """
 
     name: str | None = None

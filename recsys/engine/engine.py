@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from recsys.engine import MODEL
 from recsys.engine.answer import Answer, slate_id
 from recsys.engine.bundle import RANKER, Bundle
 from recsys.engine.online import kept_store, opened_store
@@ -20,7 +21,7 @@ from recsys.engine.words import told
 from recsys.errors import ModelError, RequestError
 from recsys.features.online import Acts, OnlineStore
 from recsys.features.served import ServedLog
-from recsys.serving.settings import ServingSettings
+from recsys.settings import ServingSettings
 from recsys.slate import Request, Slate
 from recsys.slates.composer import Candidates, Composed, compose
 from recsys.surfaces.surface import Surface, View, surface
@@ -28,7 +29,6 @@ from recsys.surfaces.surface import Surface, View, surface
 if TYPE_CHECKING:
     from store import Workspace
 
-MODEL = "engine"
 POLICY = "slates-1"
 # Requests that are answered at once: memory stays bounded and arrays stay in the cache.
 BATCH = 256

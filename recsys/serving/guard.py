@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from recsys.serving.problem import Problem
 from recsys.serving.schema import parsed
-from recsys.serving.settings import ServingSettings
+from recsys.settings import ServingSettings
 
 CALLERS = 10_000
 

@@ -7,14 +7,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from recsys.engine import MODEL
 from recsys.serving.drain import Drain, Drainer, source_of
 from recsys.serving.journal import Journal
 from recsys.serving.metrics import Metrics
 from recsys.serving.rows import observed
 from recsys.serving.segment import JournalError, whole
 from recsys.serving.service import Recommender, Service
-from recsys.serving.settings import ServingSettings
 from recsys.serving.window import Window, digest, load
+from recsys.settings import ServingSettings
 from store import StoreError, Workspace
 from store.errors import one_line
 
@@ -105,7 +106,7 @@ class Running:
 
     def _versions(self) -> tuple[object, ...]:
         """What an engine is opened on: another one of these asks for another engine."""
-        record, lake = self.workspace.registry.serving_model("engine"), self.workspace.lake
+        record, lake = self.workspace.registry.serving_model(MODEL), self.workspace.lake
         return (record and record.version, *(lake.version(table) for table in READ))
 
     def _refresh(self) -> None:

@@ -59,12 +59,12 @@ def use(
     workspace: WorkspaceOption = Path("."),
 ) -> None:
     """Let VERSION serve from now on: the way to a new engine, and back to an old one."""
-    from recsys.training.run import NAME
+    from recsys.engine import MODEL
     from store import Workspace
 
     opened = Workspace.open(workspace)
-    before = opened.registry.serving_model(NAME)
-    made = opened.registry.use_model(NAME, version, by=by, reason=reason)
+    before = opened.registry.serving_model(MODEL)
+    made = opened.registry.use_model(MODEL, version, by=by, reason=reason)
     was = f", in place of {before.version}" if before and before.version != version else ""
     typer.echo(f"{made.name} {made.version} serves{was}.")
 
@@ -74,7 +74,7 @@ def recalibrate(
     workspace: WorkspaceOption = Path("."),
 ) -> None:
     """Bend the chances of the engine that serves to what followed from its own slates; a new version serves then."""
-    from recsys.engine.recalibration import recalibrate as bend
+    from recsys.training.recalibration import recalibrate as bend
     from store import Workspace
 
     made = bend(Workspace.open(workspace), days=days)

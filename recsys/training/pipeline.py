@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recsys.encoder.distributed import Processes, processes
+from recsys.engine import MODEL
 from recsys.errors import ModelError
 from recsys.training.encoding import export_embeddings, train_encoder
 from recsys.training.judging import CARD, judge
 from recsys.training.ranking import train_neighbours, train_ranker
-from recsys.training.run import NAME, Run, begin, bundles, runs, unfinished
+from recsys.training.run import Run, begin, bundles, runs, unfinished
 
 if TYPE_CHECKING:
     from store import Workspace
@@ -109,10 +110,10 @@ def _finished(workspace: "Workspace", run: Run) -> Path:
 def _register(workspace: "Workspace", folder: Path, run: Run, use: bool) -> "ModelRecord":
     card = json.loads((folder / "report" / CARD).read_text("utf-8"))
     plan = run.plan
-    known = {each.version for each in workspace.registry.models(NAME)}
+    known = {each.version for each in workspace.registry.models(MODEL)}
     if plan.version not in known:
         workspace.registry.save_model(
-            NAME,
+            MODEL,
             plan.version,
             artifact=str(folder.relative_to(workspace.path)),
             metrics=card["metrics"],
@@ -121,5 +122,5 @@ def _register(workspace: "Workspace", folder: Path, run: Run, use: bool) -> "Mod
             code_version=plan.code_version,
         )
     if use:
-        return workspace.registry.use_model(NAME, plan.version, by="holdout train", reason="trained anew")
-    return workspace.registry.model(NAME, plan.version)
+        return workspace.registry.use_model(MODEL, plan.version, by="holdout train", reason="trained anew")
+    return workspace.registry.model(MODEL, plan.version)

@@ -90,10 +90,11 @@ def trained_engine(
     """
 
     def engine(workspace: Workspace) -> BatchRecommender:
+        from recsys.engine import MODEL
         from recsys.engine.bundle import RANKER
-        from recsys.engine.engine import MODEL, Engine
-        from recsys.engine.recalibration import recalibrate
+        from recsys.engine.engine import Engine
         from recsys.training.pipeline import train
+        from recsys.training.recalibration import recalibrate
 
         serving = workspace.registry.serving_model(MODEL)
         if serving is None:

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from recsys.encoder.encoder import Encoder
 from recsys.encoder.shape import Shape
+from recsys.engine import MODEL
 from recsys.engine.bundle import ENCODER, LINEAR, RANKER
-from recsys.engine.engine import MODEL
 from recsys.engine.neighbours import Neighbours
 from recsys.engine.scoring import RANKED_BY
 from recsys.facts import interactions

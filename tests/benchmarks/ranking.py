@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys.engine.engine import Engine
-from recsys.engine.recalibration import recalibrate
 from recsys.interactions import DAY
 from recsys.ranking.fitting import judged_head
 from recsys.ranking.labels import shown
 from recsys.slate import OUTCOMES, Request
 from recsys.surfaces.surface import known_surfaces
 from recsys.training.pipeline import train
+from recsys.training.recalibration import recalibrate
 from recsys.world import Plan, Shop
 from recsys.world.served import Served
 from store import Workspace

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from recsys.engine.engine import CHARTED_EVERY, MODEL, MOST_ITEMS, POLICY, Engine
+from recsys.engine import MODEL
+from recsys.engine.engine import CHARTED_EVERY, MOST_ITEMS, POLICY, Engine
 from recsys.engine.scoring import RANKED_BY
 from recsys.errors import ModelError, RequestError
 from recsys.features.online import online_features

@@ -15,7 +15,7 @@ import pytest
 
 from recsys.serving.operations import document, operations
 from recsys.serving.schema import compiled
-from recsys.serving.settings import ServingSettings
+from recsys.settings import ServingSettings
 from store import WorkspaceError
 from tests.recsys.serving.served import Served, served
 from tests.recsys.serving.test_kill import a_shop

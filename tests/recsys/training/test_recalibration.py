@@ -9,11 +9,11 @@ import pyarrow as pa
 import pytest
 
 from recsys.engine.engine import Engine
-from recsys.engine.recalibration import recalibrate
 from recsys.errors import ModelError
 from recsys.ranking.calibration import chained, chance, fitted, log_odds
 from recsys.ranking.ranker import Ranker
 from recsys.slate import OUTCOMES, Request
+from recsys.training.recalibration import recalibrate
 from store import Workspace
 from tests.recsys.engine.workspaces import VERSION, a_shop, a_trained_shop, after
 

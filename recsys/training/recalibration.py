@@ -8,6 +8,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.engine import MODEL
 from recsys.engine.bundle import RANKER
 from recsys.errors import ModelError
 from recsys.interactions import DAY
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from store import Workspace
     from store.registry import ModelRecord
 
-NAME = "engine"
 DAYS = 21
 # The last part of the log is held out: a curve that does not do better on it is not used.
 HELD_OUT = 0.3
@@ -41,7 +41,7 @@ def recalibrate(workspace: "Workspace", *, days: int = DAYS, use: bool = True) -
     Raises:
         ModelError: if no engine serves, or it has no ranker.
     """
-    record = workspace.registry.serving_model(NAME)
+    record = workspace.registry.serving_model(MODEL)
     if record is None or not (workspace.path / record.artifact / RANKER).is_dir():
         raise ModelError("no engine with a ranker serves, so there are no chances to mend. Train one: holdout train.")
     ranker = Ranker.load(workspace.path / record.artifact / RANKER)
@@ -61,7 +61,7 @@ def recalibrate(workspace: "Workspace", *, days: int = DAYS, use: bool = True) -
     report = {**ranker.report, "recalibrated": {"from": record.version, "rows": len(log), "heads": told}}
     artifact = _written(workspace, record, replace(ranker, curves=curves, version=version, report=report), version)
     made = workspace.registry.save_model(
-        NAME,
+        MODEL,
         version,
         artifact=artifact,
         metrics={**record.metrics, "recalibrated": told},
@@ -71,7 +71,7 @@ def recalibrate(workspace: "Workspace", *, days: int = DAYS, use: bool = True) -
     )
     if use:
         reason = f"{version} is {record.version} with chances as its own log has them"
-        made = workspace.registry.use_model(NAME, version, by="recalibration", reason=reason)
+        made = workspace.registry.use_model(MODEL, version, by="recalibration", reason=reason)
     return made
 
 
@@ -106,7 +106,7 @@ def _better(
 def _next(workspace: "Workspace", version: str) -> str:
     """The version's name with a number after it that is not taken."""
     base = version.split("+")[0]
-    taken = {each.version for each in workspace.registry.models(NAME)}
+    taken = {each.version for each in workspace.registry.models(MODEL)}
     return next(name for k in range(1, len(taken) + 2) if (name := f"{base}+{k}") not in taken)
 
 
