@@ -15,6 +15,22 @@ BELOW = {
     "monitors": {"store", "analysis"},
     "dashboard": {"store", "analysis", "monitors", "recsys"},
 }
+# Within recsys. Heads choose their settings by what evaluation measures, and evaluation asks heads: both know each other.
+PARTS = {
+    "slates": set(),
+    "surfaces": {"slates"},
+    "retrieval": set(),
+    "encoder": set(),
+    "features": set(),
+    "ranking": set(),
+    "heads": {"encoder", "evaluation"},
+    "evaluation": {"heads"},
+    "offpolicy": {"surfaces"},
+    "engine": {"encoder", "features", "ranking", "retrieval", "slates", "surfaces"},
+    "training": {"encoder", "engine", "features", "ranking"},
+    "serving": {"engine", "surfaces"},
+    "world": {"engine", "training"},
+}
 ONLY_IN = {
     "streamlit": "dashboard",
     "plotly": "dashboard",
@@ -42,6 +58,18 @@ def test_a_room_imports_only_rooms_below_it_and_heavy_libraries_stay_in_theirs(r
     names = imported(file)
     assert names & set(BELOW) <= BELOW[room] | {room}
     assert {library for library in names & set(ONLY_IN) if ONLY_IN[library] != room} == set()
+
+
+@pytest.mark.parametrize(
+    "part", sorted(file.name for file in (ROOT / "recsys").iterdir() if (file / "__init__.py").exists())
+)
+def test_a_part_of_recsys_imports_only_parts_below_it(part):
+    found = set()
+    for file in (ROOT / "recsys" / part).rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            module = node.module if isinstance(node, ast.ImportFrom) and node.module else ""
+            found |= {module.split(".")[1]} if module.startswith("recsys.") else set()
+    assert found & set(PARTS) <= PARTS[part] | {part}
 
 
 @pytest.mark.parametrize("room", ["analysis", "store"])
