@@ -5,12 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recsys.commands import WorkspaceOption
+
 if TYPE_CHECKING:
     from store.registry import ModelRecord
-
-WorkspaceOption = Annotated[
-    Path, typer.Option("--workspace", "-w", envvar="HOLDOUT_WORKSPACE", help="The workspace folder.")
-]
 
 
 def add_to(app: typer.Typer) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from recsys.encoder.encoder import Encoder
 from recsys.encoder.validation import vectors_of_people
 from recsys.facts import interactions
+from recsys.files import whole_folder
 from recsys.interactions import Interactions
 from recsys.training.encoding import TRAINING
 from recsys.training.run import Run
@@ -87,10 +87,8 @@ def judge(run: Run, folder: Path) -> None:
     }
     run.progress(f"after the cut, {len(future.people):,} people: {in_words(metrics['encoder'], metrics['popularity'])}")
     card = {"plan": asdict(run.plan), "encoder": _training(run), "people_judged": len(future.people)}
-    beside = folder.with_name(f".{folder.name}-{uuid4().hex}")
-    beside.mkdir()
-    (beside / CARD).write_text(json.dumps(card | {"metrics": metrics}, indent=2), encoding="utf-8")
-    beside.rename(folder)
+    with whole_folder(folder) as beside:
+        (beside / CARD).write_text(json.dumps(card | {"metrics": metrics}, indent=2), encoding="utf-8")
 
 
 def in_words(found: Mapping[str, float | None], popular: Mapping[str, float | None]) -> str:

@@ -3,7 +3,6 @@
 import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from recsys.engine import MODEL
 from recsys.engine.bundle import RANKER
 from recsys.errors import ModelError
+from recsys.files import whole_folder
 from recsys.interactions import DAY
 from recsys.ranking.calibration import IDENTITY, Curve, chained, fitted, log_loss
 from recsys.ranking.fitting import judged_head
@@ -113,8 +113,10 @@ def _next(workspace: "Workspace", version: str) -> str:
 def _written(workspace: "Workspace", record: "ModelRecord", ranker: Ranker, version: str) -> str:
     """The folder of the new version, relative to the workspace: the old one's files and the new ranker."""
     old = workspace.path / record.artifact
-    beside, target = old.with_name(f".{version}-{uuid4().hex}"), old.with_name(version)
-    shutil.copytree(old, beside, ignore=lambda folder, names: [RANKER] if folder == str(old) else [])
-    ranker.save(beside / RANKER)
-    beside.rename(target)
+    target = old.with_name(version)
+    with whole_folder(target) as beside:
+        shutil.copytree(
+            old, beside, ignore=lambda folder, names: [RANKER] if folder == str(old) else [], dirs_exist_ok=True
+        )
+        ranker.save(beside / RANKER)
     return str(target.relative_to(workspace.path))
