@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.errors import EngineError, RequestError
+from recsys.interactions import ACTIONS
 from recsys.slates.rules import Exploration, Rules
 
 # Where candidates come from, and what to say of an item that has no better reason.
@@ -101,6 +102,11 @@ class Surface(ABC):
         strange = set(cls.sources) - set(SOURCES)
         if strange or "popular" not in cls.sources:
             raise EngineError(f"surface {name!r} has the sources {sorted(cls.sources)}; known: {', '.join(SOURCES)}.")
+        if not set(cls.about) <= set(ACTIONS) or bool(cls.about) != (cls.most_about > 0):
+            raise EngineError(
+                f"surface {name!r} is about {cls.most_about} items of the acts {sorted(cls.about)}; both or neither, and "
+                f"acts are {', '.join(ACTIONS)}."
+            )
         cls.name = name
         _KNOWN[name] = cls
 

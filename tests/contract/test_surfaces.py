@@ -188,6 +188,16 @@ def test_a_surface_without_a_fallback_is_refused_when_it_is_defined():
             sources = {"taste": 10}  # noqa: RUF012
 
 
+@pytest.mark.parametrize(("about", "most"), [(("buy",), 3), (("cart",), 0), ((), 3)])
+def test_a_surface_about_unknown_acts_or_about_no_number_of_items_is_refused(about, most):
+    chosen = about, most
+    with pytest.raises(EngineError, match="is about"):
+
+        class Odd(Surface, name="odd"):
+            sources = {"popular": 10}  # noqa: RUF012
+            about, most_about = chosen
+
+
 def test_the_price_and_the_return_of_a_wished_item_are_its_moments():
     wishlist = surface("wishlist")
     assert wishlist.reason(Why("asked", price=750, list_price=1000)) == "On your wishlist, 25 % off now"
