@@ -11,6 +11,7 @@ from store.registry import AuditRecord, ModelRecord
 READINGS = {
     "better": Word("up", "better", "good"),
     "worse": Word("down", "worse", "bad"),
+    "same": Word("none", "the same"),
     "unclear": Word("dot", "can’t tell yet"),
     "other_days": Word("none", "other days"),
     "not_in_both": Word("none", "not in both"),
@@ -128,12 +129,31 @@ def _made_from(record: ModelRecord) -> list[str]:
     said = [f"Trained on {numbers.minute(record.created_at)}."]
     if plan.get("cut"):
         said.append(f"It learnt to find items from acts before {_day(plan['cut'])}, and was judged on those after.")
+    said.extend(_recalibrated(record))
     if record.card.get("people_judged"):
         said.append(f"Judged on {int(record.card['people_judged']):,} people who came back.")
     facts = ", ".join(f"{table} v{version}" for table, version in sorted(record.lake_versions.items()))
     said.append(f"Versions of the facts: {facts or 'not recorded'}.")
     seed = f", seed {plan['seed']}" if "seed" in plan else ""
     return [*said, f"Code {record.code_version}{seed}."]
+
+
+def _recalibrated(record: ModelRecord) -> list[str]:
+    """What a version changed whose chances were bent to its own log, and that the other figures are not its own."""
+    source, heads = record.card.get("recalibrated"), record.metrics.get("recalibrated") or {}
+    if not source:
+        return []
+    said = f"It is {source['from']} with chances bent to {int(source['rows']):,} places that it showed"
+    click = heads.get("click")
+    if not click or not click["before"] or not click["after"]:
+        return [f"{said}. What is measured on this page was measured before that."]
+    before, after = click["before"], click["after"]
+    seen = numbers.percent(before["observed_rate"])
+    return [
+        f"{said}. On the latest days {seen} of places were clicked: {numbers.percent(before['predicted_rate'])} were "
+        f"expected, and {numbers.percent(after['predicted_rate'])} with what the days before them taught. What else is measured on this page was "
+        "measured before that."
+    ]
 
 
 def _back(record: ModelRecord, roll_back: ModelRecord | None) -> str:

@@ -11,7 +11,7 @@ QUANTILE = 1.959964
 # An order among fewer than this is an anecdote.
 LEAST_HAPPENED = 10
 ERROR = "_error"
-Reading = Literal["better", "worse", "unclear", "other_days", "not_in_both"]
+Reading = Literal["better", "worse", "same", "unclear", "other_days", "not_in_both"]
 COLD = "Recall@10 of items that nobody had touched"
 ORDER, CALIBRATION = "Ranking of outcomes (AUC)", "Calibration error"
 TITLES = {
@@ -100,6 +100,8 @@ def _reading(one: Figure | None, other: Figure | None, same: bool) -> Reading:
         return "not_in_both"
     if not same:
         return "other_days"
+    if (one.value, one.error) == (other.value, other.error):
+        return "same"
     if one.error is None or other.error is None:
         return "unclear"
     # Both were judged on the same people, so the true error of the difference is rather smaller.

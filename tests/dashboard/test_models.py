@@ -66,6 +66,22 @@ def test_the_card_says_how_many_times_popularity_and_how_to_go_back(shop):
     assert "holdout models use one" in said
 
 
+def test_a_recalibrated_version_says_what_that_changed_and_that_the_rest_did_not():
+    bent = a_version("one+1")
+    bent.card["recalibrated"] = {"from": "one", "rows": 12_000, "clicks": 900}
+    click = {"before": {"predicted_rate": 0.126, "observed_rate": 0.076}, "after": {"predicted_rate": 0.081}}
+    bent.metrics["recalibrated"] = {"click": click}
+    said = words_of(parts.card(bent, roll_back=None))
+    assert "It is one with chances bent to 12,000 places that it showed." in said
+    assert "7.6% of places were clicked: 12.6% were expected, and 8.1% with" in said
+    assert "bent to" not in words_of(parts.card(a_version("one"), roll_back=None))
+
+
+def test_figures_that_two_versions_share_are_not_read_as_unclear():
+    said = words_of(parts.comparison(compare(a_version("1"), a_version("1+1")), "1", "1+1")).split("Ranges are")[0]
+    assert "the same" in said and "can’t tell yet" not in said
+
+
 def test_the_reading_follows_the_intervals():
     pairs = compare(a_version("1", recall=0.2), a_version("2", recall=0.4))
     assert "better" in words_of(parts.comparison(pairs, "1", "2"))
