@@ -149,10 +149,10 @@ def _recalibrated(record: ModelRecord) -> list[str]:
         return [f"{said}. What is measured on this page was measured before that."]
     before, after = click["before"], click["after"]
     seen = numbers.percent(before["observed_rate"])
+    expected, mended = (numbers.percent(each["predicted_rate"]) for each in (before, after))
     return [
-        f"{said}. On the latest days {seen} of places were clicked: {numbers.percent(before['predicted_rate'])} were "
-        f"expected, and {numbers.percent(after['predicted_rate'])} with what the days before them taught. What else is measured on this page was "
-        "measured before that."
+        f"{said}. On the latest days {seen} of places were clicked: {expected} were expected, and {mended} with what the "
+        "days before them taught. What else is measured on this page was measured before that."
     ]
 
 
