@@ -104,8 +104,8 @@ class Surface(ABC):
             raise EngineError(f"surface {name!r} has the sources {sorted(cls.sources)}; known: {', '.join(SOURCES)}.")
         if not set(cls.about) <= set(ACTIONS) or bool(cls.about) != (cls.most_about > 0):
             raise EngineError(
-                f"surface {name!r} is about {cls.most_about} items of the acts {sorted(cls.about)}; both or neither, and "
-                f"acts are {', '.join(ACTIONS)}."
+                f"surface {name!r} is about {cls.most_about} items of the acts {sorted(cls.about)}; both or neither, "
+                f"and acts are {', '.join(ACTIONS)}."
             )
         cls.name = name
         _KNOWN[name] = cls
