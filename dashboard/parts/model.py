@@ -151,8 +151,8 @@ def _recalibrated(record: ModelRecord) -> list[str]:
     seen = numbers.percent(before["observed_rate"])
     expected, mended = (numbers.percent(each["predicted_rate"]) for each in (before, after))
     return [
-        f"{said}. On the latest days {seen} of places were clicked: {expected} were expected, and {mended} with what the "
-        "days before them taught. What else is measured on this page was measured before that."
+        f"{said}. On the latest days {seen} of places were clicked: {expected} were expected, and {mended} with what "
+        "the days before them taught. What else is measured on this page was measured before that."
     ]
 
 
