@@ -189,21 +189,16 @@ def test_items_that_nobody_touched_are_found_by_their_content():
     warm = data.keep(~np.isin(data.item, cold))
     contents = [Content(title=f"item {item}", tags=f"genre{genre[item]}") for item in range(60)]
     shape = Shape(width=16, blocks=1, hidden=32, length=12, features=512)
-    recipe = Recipe(rate=0.01, warmup=10, dropout=0.1, tokens=256, uniform=60, rounds=25, seed=1)
     held = data.keep(np.isin(data.item, cold))
-    task = Task(Batches(warm, shape, recipe), Validation(warm, held), hashed(contents, 512))
-    encoder = train(task).encoder
     people = np.unique(held.user).astype(np.int64)
-    users = vectors_of_people(encoder, warm, people, int(data.time.max()) + 1)
-    scores = users @ encoder.vectors[cold].T
     owner, rows = acts_of(held, people)
-    right = genre[cold][scores.argmax(axis=1)][owner] == genre[held.item[rows]]
-    # By chance the best cold item has the right genre in a sixth of the cases.
-    assert right.mean() > 0.8
-
-
-def test_data_without_acts_are_told():
-    task = a_task()
-    empty = task.batches.data.keep(np.zeros(len(task.batches.data), bool))
-    with pytest.raises(ModelError, match="no acts to learn from"):
-        train(Task(Batches(empty, task.shape, task.recipe), task.validation))
+    right = []
+    for seed in (1, 2, 3):
+        recipe = Recipe(rate=0.01, warmup=10, dropout=0.1, tokens=256, uniform=60, rounds=25, seed=seed)
+        task = Task(Batches(warm, shape, recipe), Validation(warm, held), hashed(contents, 512))
+        encoder = train(task).encoder
+        users = vectors_of_people(encoder, warm, people, int(data.time.max()) + 1)
+        found = genre[cold][(users @ encoder.vectors[cold].T).argmax(axis=1)][owner]
+        right.append((found == genre[held.item[rows]]).mean())
+    # By chance the best cold item has the right genre in a sixth of the cases; a single small training varies by a tenth.
+    assert np.mean(right) > 0.8, right
