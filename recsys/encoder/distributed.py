@@ -1,5 +1,6 @@
 """Training on several processes: `torchrun --nproc-per-node N` starts them, nothing else changes."""
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,9 +39,12 @@ def processes() -> Iterator[Processes]:
     # Each process has its own share of the cores: more threads than one would fight over them.
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo")
+    at = Processes(torch.distributed.get_rank(), world)
     try:
-        yield Processes(torch.distributed.get_rank(), world)
+        yield at
     finally:
+        # What still refers to the group would keep its threads until the interpreter ends, and abort it there.
+        gc.collect()
         torch.distributed.destroy_process_group()
 
 
