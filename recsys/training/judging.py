@@ -54,9 +54,9 @@ class Future:
         unseen = np.median((~self.had[asked]).sum(axis=1))
         best = np.argsort(-scores[asked], axis=1, kind="stable")[:, : max(DEPTHS)]
         hits = np.take_along_axis(self.wanted[asked], best, 1)
-        most = self.wanted[asked].sum(axis=1)
+        came_to = self.wanted[asked].sum(axis=1)
         for depth in (depth for depth in DEPTHS if depth < unseen):
-            share = hits[:, :depth].sum(axis=1) / np.minimum(most, depth)
+            share = hits[:, :depth].sum(axis=1) / came_to
             told |= {f"recall@{depth}": float(share.mean()), f"recall@{depth}{ERROR}": _error(share)}
         return told
 
@@ -69,7 +69,7 @@ class Future:
             return {"items": len(cold), "recall@10": None, "at_random": None}
         best = np.argsort(-scores[asked][:, cold], axis=1, kind="stable")[:, :10]
         wanted = self.wanted[asked][:, cold]
-        found = np.take_along_axis(wanted, best, 1).sum(axis=1) / np.minimum(wanted.sum(axis=1), 10)
+        found = np.take_along_axis(wanted, best, 1).sum(axis=1) / wanted.sum(axis=1)
         return {"items": len(cold), "recall@10": float(found.mean()), "at_random": 10 / len(cold)}
 
 

@@ -20,7 +20,7 @@ def plain_recall(future, scores, depth):
     for had, wanted, row in zip(future.had, future.wanted, scores, strict=True):
         new = [item for item in np.argsort(-row) if not had[item]][:depth]
         if wanted.any():
-            shares.append(sum(wanted[item] for item in new) / min(wanted.sum(), depth))
+            shares.append(sum(wanted[item] for item in new) / wanted.sum())
     return np.mean(shares)
 
 
