@@ -1,22 +1,15 @@
 """The Models page tells which version serves, and reads two side by side only where that is fair."""
 
-import re
-from pathlib import Path
+from functools import partial
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
-import dashboard
 from dashboard.parts import model as parts
 from recsys.training.cards import compare
 from store import Workspace
+from tests.dashboard import opening
+from tests.dashboard.opening import words_of
 from tests.recsys.training.test_cards import a_version
-
-APP = Path(dashboard.__file__).with_name("app.py")
-
-
-def words_of(html):
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
 
 
 @pytest.fixture
@@ -31,13 +24,7 @@ def shop(tmp_path):
     return workspace
 
 
-def opened(workspace, monkeypatch, **query):
-    monkeypatch.setenv("HOLDOUT_WORKSPACE", str(workspace.path))
-    test = AppTest.from_file(str(APP), default_timeout=60).run()
-    test.switch_page("pages/models.py")
-    for key, value in query.items():
-        test.query_params[key] = value
-    return test.run()
+opened = partial(opening.opened, "models")
 
 
 def test_the_version_that_serves_comes_first(shop, monkeypatch):

@@ -1,18 +1,16 @@
 """The Policies page says what the log says, and refuses where the log cannot tell."""
 
-import re
-from pathlib import Path
+from functools import partial
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
-import dashboard
 from dashboard.parts import policy as parts
 from recsys.offpolicy import evaluate_policy
 from recsys.offpolicy.policies import Explore, Uniform
+from tests.dashboard import opening
+from tests.dashboard.opening import words_of
 from tests.recsys.offpolicy import slate_facts
 
-APP = Path(dashboard.__file__).with_name("app.py")
 POLICY = "slates-1-ranked-objective-1"
 
 
@@ -21,17 +19,7 @@ def shop(tmp_path_factory):
     return slate_facts.a_log(tmp_path_factory.mktemp("policies") / "shop", slates=1500, epsilon=0.05, policy=POLICY)
 
 
-def words_of(html):
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
-
-
-def opened(workspace, monkeypatch, **query):
-    monkeypatch.setenv("HOLDOUT_WORKSPACE", str(workspace.path))
-    test = AppTest.from_file(str(APP), default_timeout=60).run()
-    test.switch_page("pages/policies.py")
-    for key, value in query.items():
-        test.query_params[key] = value
-    return test.run()
+opened = partial(opening.opened, "policies")
 
 
 def test_the_page_shows_the_report_of_the_question_in_its_address(shop, monkeypatch):

@@ -1,35 +1,23 @@
 """The Recommender page shows what the engine says, of anybody; torch is not needed for it."""
 
-import re
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
-import dashboard
 from dashboard.parts import slate as parts
 from recsys.engine import portrait
 from recsys.engine.engine import Engine
+from tests.dashboard import opening
+from tests.dashboard.opening import words_of
 from tests.recsys.engine.workspaces import a_shop, a_trained_shop
 
-APP = Path(dashboard.__file__).with_name("app.py")
 both = pytest.mark.parametrize("shop", [a_shop, a_trained_shop], ids=["plain", "trained"])
 
 
-def words_of(html):
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
-
-
-def opened(workspace, monkeypatch, **query):
-    monkeypatch.setenv("HOLDOUT_WORKSPACE", str(workspace.path))
-    test = AppTest.from_file(str(APP), default_timeout=60).run()
-    test.switch_page("pages/recommender.py")
-    for key, value in query.items():
-        test.query_params[key] = value
-    return test.run()
+opened = partial(opening.opened, "recommender")
 
 
 @both
@@ -86,5 +74,7 @@ def test_opening_the_dashboards_pages_loads_no_torch():
         "    importlib.import_module('dashboard.' + name)\n"
         "print('torch' in sys.modules, 'sklearn' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=APP.parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=opening.APP.parents[1]
+    )
     assert done.stdout.split() == ["False", "False"]
