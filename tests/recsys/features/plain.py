@@ -118,8 +118,13 @@ def a_history(seed, *, users=6, items=5, acts=60, days=40, coarse=True):
     """A small shop; with `coarse` times many acts and decisions fall on the same moment, and on midnight."""
     rng = np.random.default_rng(seed)
     grain = DAY // 4 if coarse else 1
-    moment = lambda n: START + rng.integers(0, days * DAY // grain, n) * grain  # noqa: E731
-    pick = lambda texts, n: [texts[k] for k in rng.integers(0, len(texts), n)]  # noqa: E731
+
+    def moment(n):
+        return START + rng.integers(0, days * DAY // grain, n) * grain
+
+    def pick(texts, n):
+        return [texts[k] for k in rng.integers(0, len(texts), n)]
+
     table = pa.table(
         {
             "item_id": [f"i{k:03d}" for k in range(items)],

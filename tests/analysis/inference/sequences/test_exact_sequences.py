@@ -94,8 +94,13 @@ def test_the_beta_binomial_mixture_is_the_integral_over_chances(sides):
     a, b = prior / (1 - p), prior / p
     with mpmath.workdps(25):
         start = mpmath.mpf(p) if sides == 1 else mpmath.mpf(0)
-        prior_of = lambda q: q ** (a - 1) * (1 - q) ** (b - 1)  # noqa: E731
-        ratio = lambda q: (q / p) ** k * ((1 - q) / (1 - p)) ** (n - k)  # noqa: E731
+
+        def prior_of(q):
+            return q ** (a - 1) * (1 - q) ** (b - 1)
+
+        def ratio(q):
+            return (q / p) ** k * ((1 - q) / (1 - p)) ** (n - k)
+
         points = [start, 0.3, 0.6, 1]
         exact = mpmath.quad(lambda q: prior_of(q) * ratio(q), points) / mpmath.quad(prior_of, points)
     assert float(mixture.log_e(k - p * n, p * (1 - p) * n)) == pytest.approx(float(mpmath.log(exact)), abs=1e-9)
@@ -510,6 +515,6 @@ def test_what_cannot_be_computed_is_refused_with_the_reason(wrong, says):
 
 
 def test_everything_that_the_package_promises_is_there():
-    assert sorted(sequences.__all__, key=str.lower) == sorted(sequences.__all__, key=str.lower)
+    assert sequences.__all__ == sorted(sequences.__all__)
     for name in sequences.__all__:
         assert getattr(sequences, name).__doc__, name
