@@ -1,6 +1,7 @@
 """The routes over a real socket: what is answered, and how wrong or hostile callers are turned away."""
 
 import hashlib
+import http.client
 import json
 import re
 import socket
@@ -39,6 +40,18 @@ def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     workspace = a_shop(tmp_path_factory.mktemp("keyed") / "shop", settings)
     with served(workspace.path) as running:
         yield running
+
+
+def test_an_answer_on_a_kept_connection_does_not_wait_for_an_acknowledgement(server: Served) -> None:
+    """A system that holds it back does so for 40 ms or more, in all but the first few answers of a connection."""
+    connection, seconds = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20), []
+    for _ in range(40):
+        begun = time.perf_counter()
+        connection.request("GET", "/openapi.json")
+        assert connection.getresponse().read()
+        seconds.append(time.perf_counter() - begun)
+    connection.close()
+    assert sorted(seconds)[20] < 0.03
 
 
 def test_every_answer_keeps_its_declaration(server: Served) -> None:
