@@ -25,10 +25,13 @@ def free_port() -> int:
 class Served:
     """One running server."""
 
-    def __init__(self, workspace: Path, port: int | None = None) -> None:
-        self.port = port or free_port()
-        self._command = [sys.executable, str(Path(__file__).resolve()), str(workspace), str(self.port)]
+    def __init__(self, workspace: Path) -> None:
+        self.port = free_port()
+        self._command = [sys.executable, *self.command(workspace)]
         self._begin()
+
+    def command(self, workspace: Path) -> list[str]:
+        return [str(Path(__file__).resolve()), str(workspace), str(self.port)]
 
     def _begin(self) -> None:
         self.process = subprocess.Popen(self._command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
@@ -78,9 +81,16 @@ class Served:
         self.wait()
 
 
+class HoldoutServed(Served):
+    """`holdout serve`: the workspace's own engine."""
+
+    def command(self, workspace: Path) -> list[str]:
+        return ["-m", "holdout", "serve", "--workspace", str(workspace), "--port", str(self.port)]
+
+
 @contextmanager
-def served(workspace: Path) -> Iterator[Served]:
-    server = Served(workspace)
+def served(workspace: Path, kind: type[Served] = Served) -> Iterator[Served]:
+    server = kind(workspace)
     try:
         server.wait()
         yield server

@@ -16,25 +16,7 @@ from recsys.serving import declarations
 from recsys.serving.schema import compiled
 from store import Workspace
 from tests.recsys.engine.workspaces import VERSION, a_trained_shop
-from tests.recsys.serving.served import ROOT, Served, free_port
-
-
-class HoldoutServed(Served):
-    """`holdout serve`."""
-
-    def __init__(self, workspace: Path) -> None:
-        self.port = free_port()
-        self._command = [
-            sys.executable,
-            "-m",
-            "holdout",
-            "serve",
-            "--workspace",
-            str(workspace),
-            "--port",
-            str(self.port),
-        ]
-        self._begin()
+from tests.recsys.serving.served import ROOT, HoldoutServed, Served
 
 
 @pytest.fixture(scope="module")

@@ -2,23 +2,36 @@
 
 import http.client
 import random
+import shutil
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
 from store import Workspace
-from tests.recsys.serving.served import Served, served
+from tests.recsys.engine.workspaces import a_trained_shop
+from tests.recsys.serving.served import HoldoutServed, Served, served
 
 KILLS, CLIENTS = 5, 4
+
+
+def a_shop_with_an_engine(folder: Path, serving: str) -> Workspace:
+    shutil.copytree(a_trained_shop().path, folder)
+    return with_serving(folder, serving)
 
 
 def a_shop(folder: Path, serving: str = "") -> Workspace:
     workspace = Workspace.create(folder)
     workspace.lake.append("items", pa.table({"item_id": [f"i{k}" for k in range(40)]}), source="items")
+    return with_serving(folder, serving)
+
+
+def with_serving(folder: Path, serving: str) -> Workspace:
     with (folder / "holdout.toml").open("a") as file:
         file.write(f"\n[serving]\n{serving}\n")
     return Workspace.open(folder)
@@ -87,17 +100,21 @@ def through_kills(server: Served, rng: random.Random) -> list[Client]:
     return clients
 
 
-def test_a_server_that_is_killed_under_load_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    workspace = a_shop(tmp_path / "shop", "drain_seconds = 0.3")
-    with served(workspace.path) as server:
+@pytest.mark.parametrize(("made", "kind"), [(a_shop, Served), (a_shop_with_an_engine, HoldoutServed)])
+def test_a_server_that_is_killed_under_load_loses_and_doubles_nothing(
+    tmp_path: Path, made: Callable[[Path, str], Workspace], kind: type[Served]
+) -> None:
+    workspace = made(tmp_path / "shop", "drain_seconds = 0.3")
+    before = set(ids(workspace, "events"))
+    with served(workspace.path, kind) as server:
         clients = through_kills(server, random.Random(20261120))
 
     acknowledged = {name for client in clients for name in client.acknowledged}
     assert [name for client in clients for name in client.given_up] == []
     assert len(acknowledged) > 100
-    kept = Counter(workspace.lake.table("events").to_pyarrow()["event_id"].to_pylist())
-    assert set(kept) == acknowledged
-    assert set(kept.values()) == {1}
+    kept = Counter(ids(workspace, "events"))
+    assert set(kept) - before == acknowledged
+    assert {kept[name] for name in acknowledged} == {1}
     rows = workspace.lake.table("recommendations").order_by(["slate_id", "position"]).to_pyarrow().to_pylist()
     there: dict[str, list[tuple[str, float]]] = {}
     for row in rows:
@@ -109,6 +126,10 @@ def test_a_server_that_is_killed_under_load_loses_and_doubles_nothing(tmp_path: 
     answers = sum((client.answers for client in clients), Counter())
     # A kill cut somebody's answer off, or this run tested nothing.
     assert answers["none"] > 0
+
+
+def ids(workspace: Workspace, table: str) -> list[str]:
+    return workspace.lake.table(table).select("event_id").to_pyarrow()["event_id"].to_pylist()
 
 
 def test_events_of_before_a_kill_are_seen_by_the_engine_after_it(tmp_path: Path) -> None:
