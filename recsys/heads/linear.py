@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from recsys.evaluation.split import Stage
 
-PARTS = ("graph_filter", "als", "ease", "item_knn", "popularity")
+PARTS = ("graph_filter", "sharpened_filter", "als", "ease", "item_knn", "popularity")
 MEMBERS_BY = "item_knn"
 # Where there is nothing to choose by.
 WEIGHTS = {"graph_filter": 1.0, "als": 0.5}
