@@ -1,6 +1,6 @@
 """The trained parts of an engine, as one folder; any of them may be missing, and then others take its work."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -11,7 +11,7 @@ from recsys.errors import ModelError
 from recsys.ranking.ranker import Ranker
 
 T = TypeVar("T")
-ENCODER, LINEAR, RANKER = "encoder", "linear", "ranker"
+ENCODER, LINEAR, RANKER = PARTS = "encoder", "linear", "ranker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +28,33 @@ class Bundle:
     ranker: Ranker | None = None
 
     @classmethod
-    def load(cls, folder: Path, version: str) -> "Bundle":
+    def load(cls, folder: Path, version: str, made_of: Sequence[str] = ()) -> "Bundle":
         """Those parts that the folder has.
 
         Raises:
-            ModelError: if the folder is not there, or a part is broken.
+            ModelError: if the folder or one of the parts `made_of` is not there, or a part is broken.
         """
-        if not folder.is_dir():
-            raise ModelError(
-                f"engine {version!r} has no folder {folder}. Train again, or `holdout models use` another version."
-            )
+        check_folder(folder, version, made_of)
         return cls(
             version,
             _part(Encoder.load, folder / ENCODER),
             _part(Neighbours.load, folder / LINEAR),
             _part(Ranker.load, folder / RANKER),
         )
+
+
+def check_folder(folder: Path, version: str, made_of: Sequence[str]) -> None:
+    """That the folder has every part that its version was made of.
+
+    Raises:
+        ModelError: naming the folders that are not there.
+    """
+    for needed in (folder, *(folder / name for name in made_of)):
+        if not needed.is_dir():
+            raise ModelError(
+                f"engine {version!r} has no folder {needed}. Put it back, train again, or let another version serve: "
+                "`holdout models use`."
+            )
 
 
 def _part(load: Callable[[Path], T], folder: Path) -> T | None:

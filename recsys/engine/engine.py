@@ -209,7 +209,7 @@ def _bundle(workspace: "Workspace", version: str | None) -> Bundle:
         return Bundle()
     if (workspace.path / record.artifact / RANKER).is_dir():
         kept_store(workspace)
-    bundle = Bundle.load(workspace.path / record.artifact, record.version)
+    bundle = Bundle.load(workspace.path / record.artifact, record.version, record.card.get("made_of", ()))
     if bundle.ranker is not None and bundle.ranker.features != RANKED_BY:
         differ = sorted(set(bundle.ranker.features) ^ set(RANKED_BY)) or ["their order"]
         raise ModelError(

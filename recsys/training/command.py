@@ -58,9 +58,12 @@ def use(
 ) -> None:
     """Let VERSION serve from now on: the way to a new engine, and back to an old one."""
     from recsys.engine import MODEL
+    from recsys.engine.bundle import check_folder
     from store import Workspace
 
     opened = Workspace.open(workspace)
+    asked = opened.registry.model(MODEL, version)
+    check_folder(opened.path / asked.artifact, version, asked.card.get("made_of", ()))
     before = opened.registry.serving_model(MODEL)
     made = opened.registry.use_model(MODEL, version, by=by, reason=reason)
     was = f", in place of {before.version}" if before and before.version != version else ""

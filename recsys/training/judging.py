@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from recsys.encoder.encoder import Encoder
 from recsys.encoder.validation import vectors_of_people
+from recsys.engine.bundle import PARTS
 from recsys.facts import interactions
 from recsys.files import whole_folder
 from recsys.interactions import Interactions
@@ -86,7 +87,12 @@ def judge(run: Run, folder: Path) -> None:
         "ranker": _report(run),
     }
     run.progress(f"after the cut, {len(future.people):,} people: {in_words(metrics['encoder'], metrics['popularity'])}")
-    card = {"plan": asdict(run.plan), "encoder": _training(run), "people_judged": len(future.people)}
+    card = {
+        "plan": asdict(run.plan),
+        "made_of": [name for name in PARTS if run.done(name).is_dir()],
+        "encoder": _training(run),
+        "people_judged": len(future.people),
+    }
     with whole_folder(folder) as beside:
         (beside / CARD).write_text(json.dumps(card | {"metrics": metrics}, indent=2), encoding="utf-8")
 

@@ -122,6 +122,20 @@ def test_a_version_is_chosen_and_taken_back_by_one_command(trained):
     assert workspace.registry.serving_model("engine").version == made.version
 
 
+def test_a_version_that_lost_a_part_neither_serves_nor_is_let_to(trained, tmp_path):
+    workspace, made = trained
+    lost, aside = workspace.path / made.artifact / "encoder", tmp_path / "aside"
+    lost.rename(aside)
+    try:
+        asked = CliRunner().invoke(app, ["models", "use", made.version, "--workspace", str(workspace.path)])
+        with pytest.raises(ModelError, match="has no folder .*encoder. Put it back"):
+            Engine.open(workspace, version=made.version)
+    finally:
+        aside.rename(lost)
+    assert asked.exit_code and "encoder. Put it back, train again" in str(asked.exception)
+    assert made.card["made_of"] == ["encoder", "linear", "ranker"]
+
+
 def test_a_run_that_broke_between_stages_goes_on_where_it_stood(tmp_path, monkeypatch):
     workspace = a_shop(tmp_path / "shop", days=12, people=120)
     stages = pipeline.STAGES
