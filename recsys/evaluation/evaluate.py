@@ -19,10 +19,12 @@ class Evaluation:
 
     Attributes:
         values: by full ranking.
+        users: who they are.
         sampled: by ranking among a few negatives, to compare with papers that did; empty where there are none.
     """
 
     values: Mapping[Measure, NDArray[np.float64]]
+    users: NDArray[np.integer]
     sampled: Mapping[Measure, NDArray[np.float64]] = field(default_factory=dict)
 
     def __getitem__(self, measure: Measure | str) -> Estimate:
@@ -41,13 +43,14 @@ def evaluate(head: Head, split: Split, stage: StageName = "test", measures: Sequ
     """
     asked = split.stage(stage)
     deepest = max(measure.depth for measure in measures)
+    users = np.unique(asked.wanted.user)
     values = per_user(asked.wanted.user, positions(head, asked, deepest), measures)
     if stage != "test" or split.negatives is None:
-        return Evaluation(values)
+        return Evaluation(values, users)
     if len(split.negatives) != len(asked.wanted):
         raise DataError(
             f"{split.name}: there are negatives for {len(split.negatives):,} test acts, but {len(asked.wanted):,} are "
             "wanted; a test act is given twice, or its user has the item in train."
         )
     among = sampled_positions(head, asked, split.negatives)
-    return Evaluation(values, per_user(asked.wanted.user, among, SAMPLED))
+    return Evaluation(values, users, per_user(asked.wanted.user, among, SAMPLED))

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from typer.testing import CliRunner
 
 import holdout
 from recsys.errors import HeadError
-from recsys.evaluation.comparison import Comparison, Result, Run, compare, cpu_limit
+from recsys.evaluation.comparison import Comparison, Result, Run, ahead, compare, cpu_limit
 from recsys.evaluation.evaluate import Evaluation
 from recsys.evaluation.metrics import MEASURES, Measure
 from recsys.evaluation.protocols import split
@@ -26,7 +27,7 @@ def circles(folder):
 
 
 def evaluation(mean: float) -> Evaluation:
-    return Evaluation(dict.fromkeys(MEASURES, np.array([mean, mean])))
+    return Evaluation(dict.fromkeys(MEASURES, np.array([mean, mean])), np.arange(2))
 
 
 def test_the_head_to_serve_is_the_best_by_validation_whatever_the_test_says(tmp_path):
@@ -45,15 +46,42 @@ def test_the_lead_is_counted_user_by_user(tmp_path):
     cut = split(load(circles(tmp_path)), "ratio_split")
     rng = np.random.default_rng(0)
     hard = rng.random(500)
-    ahead = [
-        Evaluation(dict.fromkeys(MEASURES, values)) for values in (hard + 0.01 + 0.001 * rng.normal(size=500), hard)
+    both = [
+        Evaluation(dict.fromkeys(MEASURES, values), np.arange(500))
+        for values in (hard + 0.01 + 0.001 * rng.normal(size=500), hard)
     ]
     found = Comparison(
-        cut, 1, tuple(Result(name, True, (Run(0, 1.0, each, each),)) for name, each in zip("ab", ahead, strict=True))
+        cut, 1, tuple(Result(name, True, (Run(0, 1.0, each, each),)) for name, each in zip("ab", both, strict=True))
     )
     assert found.to_serve.name == "a" and found.lead.lower > 0.009 and found.lead.upper < 0.011
     assert f"{found.lead.mean:+.4f} against b's" in as_text(found)
     assert Comparison(cut, 1, found.results[:1]).lead is None
+
+
+def test_a_head_is_ahead_by_the_mean_over_users_of_their_differences_over_draws():
+    rng, measure = np.random.default_rng(0), Measure("ndcg", 10)
+    hard, better = rng.random(600), 0.01 + 0.02 * rng.normal(size=600)
+
+    def drawn(name, gained, fits):
+        """Each draw asks 500 of the 600 users; a user's luck in a draw is the same for every head."""
+        runs = []
+        for seed in range(fits):
+            asked = np.sort(np.random.default_rng(seed).choice(600, 500, replace=False))
+            luck = np.random.default_rng(9 + seed).normal(size=600)
+            test = Evaluation({measure: (hard + luck + gained)[asked]}, asked)
+            runs.append(Run(seed, 1.0, test, test))
+        return Result(name, True, tuple(runs))
+
+    found = ahead(drawn("one", better, 3), drawn("other", 0, 3), measure)
+    asked = np.unique(np.concatenate([run.test.users for run in drawn("one", 0, 3).runs]))
+    assert found.users == len(asked) and found.mean == pytest.approx(better[asked].mean())
+    assert found.upper - found.mean == pytest.approx(1.96 * 0.02 / len(asked) ** 0.5, rel=0.1)
+    # Half the rival: what stays is half of hard and luck. One fit stands against all three.
+    half = ahead(drawn("one", 0, 1), drawn("other", 0, 1), measure, times=0.5)
+    assert half.mean == pytest.approx(drawn("one", 0, 1).estimate(measure).mean / 2)
+    same = Result("fixed", True, drawn("one", 0, 3).runs[:1])
+    runs = tuple(replace(run, test=same.runs[0].test) for run in drawn("one", 0, 3).runs)
+    assert ahead(Result("three", True, runs), same, measure).mean == 0
 
 
 def test_the_median_over_seeds_is_a_run_that_was_made():
