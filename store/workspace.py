@@ -32,10 +32,11 @@ class EngineSettings:
 class Settings:
     """What holdout.toml may say; folders and a SQLite file are relative to the workspace.
 
-    `serving` is the section [serving] as it stands: `recsys.settings` reads it.
+    `serving` is the section [serving] as it stands: `recsys.settings` reads it. `currency` is the sign of all money.
     """
 
     name: str | None = None
+    currency: str | None = None
     lake: str = "lake"
     registry: str = "sqlite:///registry.db"
     experiments: str = "experiments"
@@ -52,7 +53,7 @@ class Workspace:
     versions: Mapping[str, int] | None = None
 
     @classmethod
-    def create(cls, path: Path | str, name: str | None = None) -> "Workspace":
+    def create(cls, path: Path | str, name: str | None = None, currency: str | None = None) -> "Workspace":
         """Make the folder, its holdout.toml and its empty parts.
 
         Raises:
@@ -65,6 +66,7 @@ class Workspace:
             root.mkdir(parents=True, exist_ok=True)
             with open(root / FILE, "x", encoding="utf-8") as file:
                 file.write(f"name = {quoted(name or root.name)}\n")
+                file.write(f"currency = {quoted(currency)}\n" if currency else "")
         except OSError as error:
             raise WorkspaceError(
                 f"{root} cannot be made a workspace: {one_line(error)}. Choose another folder."

@@ -112,10 +112,15 @@ def with_unit(text: str, plan: MetricPlan) -> str:
     """A number with the metric's unit: currencies before it and after its sign, others behind."""
     if _is_rate(plan):
         return f"{text}%"
-    if plan.unit in CURRENCIES:
+    return beside(text, plan.unit)
+
+
+def beside(text: str, unit: str) -> str:
+    """A number with its unit, which may be empty."""
+    if unit in CURRENCIES:
         sign = text[0] if text[0] in f"+{MINUS}" else ""
-        return f"{sign}{plan.unit}{text.removeprefix(sign)}"
-    return f"{text} {plan.unit}".rstrip()
+        return f"{sign}{unit}{text.removeprefix(sign)}"
+    return f"{text} {unit}".rstrip()
 
 
 def day(time: str | datetime) -> str:

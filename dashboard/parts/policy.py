@@ -165,16 +165,20 @@ def _with_span(found: Estimate, report: PolicyReport) -> tuple[str, str]:
 
 
 def _rests(report: PolicyReport, found: Estimate | None, lift: Interval | None) -> list[str]:
+    reward = REWARDS[report.reward]
     said = [
         f"{words.count(report.slates, 'slate')} shown to {report.people:,} people by {report.logged_policy}, "
         f"{numbers.day(report.begin)} to {numbers.day(report.end)}.",
         "On people who read from the top down: what stands below a place does not change what happens at it.",
+        f"What counts is what follows a slate within {words.count(reward.window.days, 'day')}.",
     ]
+    if report.caveat:
+        said.append(report.caveat)
     if report.open:
         said.append(f"{words.count(report.open, 'slate')} are too new to count.")
     if lift is not None and not lift.rule.startswith(CORRECTED):
         said.append("The difference hangs on few slates, so its interval is the guaranteed one, which is wider.")
-    if REWARDS[report.reward].money:
+    if reward.money:
         said.append("Money is before refunds.")
     return said
 
@@ -221,5 +225,5 @@ def _a_slate(report: PolicyReport) -> str:
 def _amount(value: float, report: PolicyReport) -> str:
     """Money in major units with two decimals; counts with three significant digits."""
     if REWARDS[report.reward].money:
-        return numbers.number(value / 100, max(2, numbers.significant(value / 100)))
+        return numbers.beside(numbers.number(value / 100, max(2, numbers.significant(value / 100))), report.currency)
     return numbers.number(value, numbers.significant(value, 3))

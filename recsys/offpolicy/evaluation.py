@@ -1,7 +1,7 @@
 """A policy's value on a surface of the shop, read from the lake."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,8 @@ class PolicyReport:
         lifts: in the same order, the interval of the relative change to `logged`; None where refused or none is earned.
         refused: why the policy cannot be asked about at all; then there are no estimates.
         open: slates that are too new to count.
+        currency: the sign of money, empty where the workspace names none.
+        caveat: what the values leave out, in words.
     """
 
     policy: str
@@ -51,6 +53,8 @@ class PolicyReport:
     lifts: tuple[Interval | None, ...]
     refused: str = ""
     open: int = 0
+    currency: str = ""
+    caveat: str = ""
 
 
 def evaluate_policy(
@@ -74,7 +78,7 @@ def evaluate_policy(
     """
     since, until = period
     log = read_slates(workspace, surface, reward, policy=logged_policy, since=since, until=until)
-    return evaluate(log, policy)
+    return replace(evaluate(log, policy), currency=workspace.settings.currency or "")
 
 
 def evaluate(log: SlateLog, policy: Asked, *, seed: int = 0) -> PolicyReport:
@@ -109,6 +113,7 @@ def evaluate(log: SlateLog, policy: Asked, *, seed: int = 0) -> PolicyReport:
         lifts,
         refused,
         log.open,
+        caveat=policy.caveat,
     )
 
 

@@ -22,6 +22,10 @@ class Asked(Protocol):
     def title(self) -> str:
         """What it does, in words."""
 
+    @property
+    def caveat(self) -> str:
+        """What its value leaves out, in words."""
+
     def chances(self, log: SlateLog) -> Array:
         """Its chance of each logged item at its place, given the places above as logged, shape (slates, places).
 
@@ -35,6 +39,7 @@ class Uniform:
     """Every item that could have stood at a place with the same chance."""
 
     title: str = "Every candidate equally likely"
+    caveat: str = ""
 
     def chances(self, log: SlateLog) -> Array:
         return np.asarray(np.where(log.shown, 1 / _candidates(log), 0.0), np.float64)
@@ -64,6 +69,15 @@ class Explore:
     def title(self) -> str:
         return f"{_percent(self.share)} of places drawn at random, not {_percent(self.logged)}"
 
+    @property
+    def caveat(self) -> str:
+        if self.share >= self.logged:
+            return ""
+        return (
+            "What draws at random are for is not counted: they find what is liked of the new, and without them no log "
+            "could answer a question like this one."
+        )
+
     def chances(self, log: SlateLog) -> Array:
         fair = 1 / _candidates(log)
         greedy = (log.propensity - self.logged * fair) / (1 - self.logged)
@@ -82,6 +96,7 @@ class Given:
 
     title: str
     given: Array
+    caveat: str = ""
 
     def chances(self, log: SlateLog) -> Array:
         if self.given.shape != log.reward.shape:

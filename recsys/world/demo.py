@@ -55,7 +55,7 @@ def build(
     if (root / FOLDER / DONE).is_file():
         return
     fresh = not (root / "holdout.toml").is_file()
-    workspace = Workspace.create(root, name="Demo shop") if fresh else Workspace.open(root)
+    workspace = Workspace.create(root, name="Demo shop", currency="$") if fresh else Workspace.open(root)
     building = Building(workspace, plan)
     say(f"Simulating {people:,} people for {days} days")
     building.until(switch(days) if engine else days, building.shop.plain, say)

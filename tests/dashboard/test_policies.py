@@ -7,6 +7,7 @@ import pytest
 from dashboard.parts import policy as parts
 from recsys.offpolicy import evaluate_policy
 from recsys.offpolicy.policies import Explore, Uniform
+from store import Workspace
 from tests.dashboard import opening
 from tests.dashboard.opening import words_of
 from tests.recsys.offpolicy import slate_facts
@@ -39,6 +40,24 @@ def test_the_card_and_the_table_give_the_figures_of_the_report(shop):
     table = words_of(parts.table(report))
     for title in ("Whole slate", "Places after those above", "Places apart", "Cascade, doubly robust"):
         assert title in table
+
+
+def test_money_has_the_shop_s_currency_and_a_window(tmp_path):
+    shop = slate_facts.a_log(tmp_path / "shop", slates=600, epsilon=0.05, policy=POLICY)
+    with (shop.path / "holdout.toml").open("a") as file:
+        file.write('currency = "€"\n')
+    report = evaluate_policy(Workspace.open(shop.path), Explore(0.25, 0.05), surface="homepage", reward="revenue")
+    said = words_of(parts.card(report))
+    assert f"€{report.logged.value / 100:,.2f}" in said
+    assert "What counts is what follows a slate within 3 days." in said
+
+
+def test_less_exploring_is_never_praised_without_what_exploring_is_for(shop):
+    less, more = (
+        words_of(parts.card(evaluate_policy(shop, Explore(share, 0.05), surface="homepage"))) for share in (0.01, 0.1)
+    )
+    assert "What draws at random are for is not counted" in less
+    assert "What draws at random are for is not counted" not in more
 
 
 def test_a_refusal_takes_the_place_of_the_number(shop):
