@@ -12,7 +12,7 @@ def as_text(report: PolicyReport) -> str:
         f"{report.policy}",
         f"  {report.surface}, {report.unit}, on {report.slates:,} slates of {report.people:,} people, "
         f"{report.begin:%d %b %Y} to {report.end:%d %b %Y}, chosen by {report.logged_policy}",
-        f"  as logged: {_value(report.logged.value)} {_ends(report.logged.interval)}",
+        f"  as logged: {_amount(report.logged)}",
     ]
     if report.open:
         lines.append(f"  {report.open:,} slates are too new to count")
@@ -28,12 +28,11 @@ def _line(found: Estimate, change: Interval | None) -> str:
         return found.refused
     moved = "" if change is None else f"; lift {change.lower:+.1%} to {change.upper:+.1%}"
     counted = f"effective sample {found.support.ratio:.0%}, largest weight {found.support.largest:.3g}"
-    return f"{_value(found.value)} {_ends(found.interval)}{moved}; {counted}"
+    return f"{_amount(found)}{moved}; {counted}"
 
 
-def _value(value: float | None) -> str:
-    return "no value" if value is None else f"{value:.4g}"
-
-
-def _ends(interval: Interval | None) -> str:
-    return "" if interval is None else f"({interval.lower:.4g} to {interval.upper:.4g}, 95 %, {interval.rule})"
+def _amount(found: Estimate) -> str:
+    """The value with its interval, or why there is none."""
+    if found.value is None or (ends := found.interval) is None:
+        return found.refused
+    return f"{found.value:.4g} ({ends.lower:.4g} to {ends.upper:.4g}, 95 %, {ends.rule})"

@@ -194,3 +194,10 @@ def test_the_share_of_exploration_of_the_engines_own_policy_is_known():
     assert f"{POLICY}-" == ENGINE
     assert logged_share(f"{POLICY}-ranked-objective-1", "cart") == Cart.exploration.epsilon
     assert logged_share("plain-1", "cart") is None and logged_share(f"{POLICY}-ranked-objective-1", "attic") is None
+
+
+def test_what_was_logged_by_too_few_people_says_so_in_place_of_a_value(tmp_path):
+    text = as_text(
+        evaluate_policy(slate_facts.a_log(tmp_path / "shop", slates=40, people=9), Uniform(), surface="homepage")
+    )
+    assert "as logged: Not evaluable: 9 people" in text
