@@ -78,7 +78,8 @@ class State:
     Attributes:
         balance: cents that each person can spend, shape (people,); `last_bought` the day, LONG_AGO for never.
         groups_opened: how many there ever were; the next one gets this number.
-        exposed: the second of each person's first exposure to each experiment, -1 before; (people, experiments).
+        exposed: the second of each person's first exposure to each experiment, `NOT_YET` before, `LOST` after leaving
+            (recsys.world.trials); shape (people, experiments).
     """
 
     day: int

@@ -57,22 +57,28 @@ class Trials:
     def meet(
         self, day: int, person: Ints, start: Ints, state: State, log: Log, *, draws: Draws, people: People
     ) -> Flags:
-        """Expose and log the visits that meet an experiment; returns which people stay."""
-        stay = np.ones(len(person), bool)
+        """Expose and log the visits that meet an experiment; returns which people stay.
+
+        Whoever leaves does so before this visit meets any experiment, and meets none later.
+        """
+        meets = [draws.happens(design.reach, f"meets {design.id}", day, person) for design in self.designs]
         for k, design in enumerate(self.designs):
-            meets = draws.happens(design.reach, f"meets {design.id}", day, person)
-            first, treated = state.exposed[person, k], self.treated[person, k]
-            there = people.platform[person] == list(PLATFORMS).index(design.loss.platform) if design.loss else ~stay
-            late = design.loss is not None and day >= self.opening + design.loss.day
-            lost = meets & (first == NOT_YET) & treated & there & (late and self.losses)
+            if design.loss is None or not self.losses or day < self.opening + design.loss.day:
+                continue
+            there = people.platform[person] == list(PLATFORMS).index(design.loss.platform)
+            lost = meets[k] & there & self.treated[person, k] & (state.exposed[person, k] == NOT_YET)
             state.exposed[person[lost], k] = LOST
-            stay &= ~lost & (first != LOST)
-            seen = meets & stay
-            other = seen & (first >= 0) & self.crossed[person, k]
-            log.exposures.append((np.full(int(seen.sum()), k), person[seen], start[seen], (treated ^ other)[seen] * 1))
-            fresh = seen & (first == NOT_YET)
-            state.exposed[person[fresh], k] = start[fresh]
+        stay: Flags = (state.exposed[person] != LOST).all(axis=1)
+        for k, seen in enumerate(each & stay for each in meets):
+            self._expose(k, person[seen], start[seen], state, log)
         return stay
+
+    def _expose(self, experiment: int, person: Ints, start: Ints, state: State, log: Log) -> None:
+        first = state.exposed[person, experiment]
+        other = (first >= 0) & self.crossed[person, experiment]
+        arm = (self.treated[person, experiment] ^ other).astype(np.int64)
+        log.exposures.append((np.full(len(person), experiment), person, start, arm))
+        state.exposed[person, experiment] = np.where(first == NOT_YET, start, first)
 
     def acting(self, state: State, friends: Friends) -> Acting:
         """What acts on everybody who has been exposed by now."""
