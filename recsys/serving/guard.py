@@ -17,16 +17,16 @@ CALLERS = 10_000
 
 
 class Rates:
-    """A bucket of tokens for each caller: it fills with `rate` tokens a second up to twice as many."""
+    """A bucket of tokens for each caller: it fills with `rate` tokens a second up to twice as many, or to one."""
 
     def __init__(self, rate: float) -> None:
-        self.rate = rate
+        self.rate, self.most = rate, max(2 * rate, 1.0)
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def wait(self, caller: str, now: float) -> float:
         """Take a token; 0 if there was one, else the seconds until there is."""
-        tokens, then = self._buckets.pop(caller, (2 * self.rate, now))
-        tokens = min(2 * self.rate, tokens + (now - then) * self.rate)
+        tokens, then = self._buckets.pop(caller, (self.most, now))
+        tokens = min(self.most, tokens + (now - then) * self.rate)
         allowed = tokens >= 1
         self._buckets[caller] = (tokens - allowed, now)
         if len(self._buckets) > CALLERS:

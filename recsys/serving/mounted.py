@@ -23,7 +23,7 @@ class Mounted:
     ) -> None:
         self._workspace, self._opening = workspace, opening
         self._app: Application | None = None
-        self._refusal, self._refused_at = "", 0.0
+        self._refusal, self._refused_at = "", float("-inf")
         self._lock: asyncio.Lock | None = None
 
     @property

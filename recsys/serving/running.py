@@ -115,13 +115,19 @@ class Running:
         service, drainer = self._service, self._drainer
         if service is None or drainer is None or drainer.error or service.changing:
             return
-        versions = self._versions()
-        if versions == self._opened_on:
+        try:
+            versions = self._versions()
+            if versions == self._opened_on:
+                return
+            service.remember()
+            drainer.drain.once()
+        except Exception as error:
+            # Of the registry or the lake, not of a version: it is tried again after the next drain.
+            service.stay()
+            LOG.error("no other engine was looked for: %s", one_line(error), exc_info=not isinstance(error, StoreError))
             return
         self._opened_on = versions
         try:
-            service.remember()
-            drainer.drain.once()
             service.change_to(self._opening(self.workspace), drainer.drain.taken)
             self._refusal = ""
         except Exception as error:

@@ -59,8 +59,10 @@ class Service:
     def engine(self) -> Recommender:
         """The engine that answers now."""
         if self._next is not None:
-            (self._engine, drained), self._next = self._next, None
+            # `changing` until all is taken over: no other engine is opened and remembered for in between.
+            self._engine, drained = self._next
             later, self._later = self._later or [], None
+            self._next = None
             for segment, rows in later:
                 if segment > drained:
                     self._observe(self._engine, rows)
@@ -147,8 +149,9 @@ class Service:
                 self.window.forget(names)
                 raise
             self._observe(engine, new)
-            if self._later is not None:
-                self._later.append((segment, new))
+            # Another thread may end it between a look and a use.
+            if (later := self._later) is not None:
+                later.append((segment, new))
         taken = Taken(len(new), len(rows) - len(new))
         self.metrics.events.add(by=taken.accepted)
         self.metrics.duplicates.add(by=taken.duplicates)

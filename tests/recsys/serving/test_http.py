@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from recsys.serving.guard import Rates
 from recsys.serving.operations import document, operations
 from recsys.serving.schema import compiled
 from recsys.settings import ServingSettings
@@ -145,6 +146,13 @@ def test_who_asks_too_often_is_told_when_to_come_again(keyed: Served) -> None:
     assert all(answered["retry-after"] == "1" for status, _, answered in answers if status == 429)
     time.sleep(1.1)
     assert keyed.send("POST", "/v1/target", body, headers)[0] == 200
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 3.0])
+def test_whoever_keeps_to_the_rate_is_let_in_however_low_it_is(rate: float) -> None:
+    rates = Rates(rate)
+    assert [rates.wait("somebody", place * 1.001 / rate) for place in range(5)] == [0.0] * 5
+    assert sum(rates.wait("somebody else", 0.0) == 0 for _ in range(20)) == max(2 * rate, 1)
 
 
 LINE = re.compile(r'^([a-z_:]+)(?:\{([a-z_]+="(?:[^"\\]|\\.)*"(?:,[a-z_]+="(?:[^"\\]|\\.)*")*)\})? (\S+)$')
