@@ -14,7 +14,8 @@ from recsys.features.definitions import NAMES as FEATURES
 from recsys.features.served import ServedLog
 from recsys.ranking.ranker import Ranker
 from recsys.slate import OUTCOMES, Place, Request, Slate
-from recsys.slates.composer import Composed, relaxed_rules
+from recsys.slates.candidates import Composed
+from recsys.slates.composer import relaxed_rules
 from recsys.surfaces.surface import Surface, View, Why
 
 

@@ -23,7 +23,8 @@ from recsys.features.online import Acts, OnlineStore
 from recsys.features.served import ServedLog
 from recsys.settings import ServingSettings
 from recsys.slate import Request, Slate
-from recsys.slates.composer import Candidates, Composed, compose
+from recsys.slates.candidates import Candidates, Composed
+from recsys.slates.composer import compose
 from recsys.surfaces.surface import Surface, View, surface
 
 if TYPE_CHECKING:

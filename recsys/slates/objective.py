@@ -1,18 +1,17 @@
 """What showing an item is worth: expected cents by weights that are data with an owner and a history."""
 
-import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.errors import EngineError
+from recsys.files import whole_file
 
 FILE = "objective.toml"
 WEIGHTS = ("margin", "click", "wishlist", "cart", "discovery", "fairness", "refund")
@@ -126,9 +125,8 @@ def change(folder: Path, weights: Mapping[str, float], *, owner: str, reason: st
         made = _versions(file, tomllib.loads(text))[-1]
     except tomllib.TOMLDecodeError as error:
         raise ObjectiveError(f"version {version} would not be readable: {error}. Change its owner or reason.") from None
-    beside = file.with_name(f".{FILE}-{uuid4().hex}")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, file)
+    with whole_file(file) as beside:
+        beside.write_text(text, encoding="utf-8")
     return made
 
 

@@ -8,7 +8,8 @@ import pytest
 from recsys.engine.engine import Engine
 from recsys.errors import EngineError, RequestError
 from recsys.slate import OUTCOMES, Request, Slate
-from recsys.slates.composer import Candidates, compose
+from recsys.slates.candidates import Candidates
+from recsys.slates.composer import compose
 from recsys.surfaces.surface import SOURCES, Surface, View, Why, known_surfaces, surface
 from tests.recsys.engine.workspaces import a_shop, a_trained_shop, after, an_empty_workspace
 

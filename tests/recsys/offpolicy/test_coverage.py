@@ -6,7 +6,8 @@ import pytest
 from recsys.offpolicy.evaluation import evaluate
 from recsys.offpolicy.policies import Explore
 from recsys.offpolicy.slate_log import SlateLog
-from recsys.slates.composer import Candidates, compose
+from recsys.slates.candidates import Candidates
+from recsys.slates.composer import compose
 from recsys.slates.rules import Exploration, Rules
 from tests.recsys.offpolicy.bandits import Ranking
 from tests.recsys.offpolicy.coverage import HEAVY, LIGHT, covered, missed

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from recsys.slates.composer import Candidates
+from recsys.slates.candidates import Candidates
 from recsys.slates.rules import Exploration, Rules
 
 

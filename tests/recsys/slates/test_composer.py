@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from recsys.slates.composer import Candidates, chances_of, compose, relaxed_rules
+from recsys.slates.candidates import Candidates
+from recsys.slates.composer import chances_of, compose, relaxed_rules
 from recsys.slates.draws import uniforms
 from recsys.slates.rules import Exploration, Rules, SlateError
 from tests.recsys.slates.plain_slates import plain_slate
