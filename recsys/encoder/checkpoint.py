@@ -1,7 +1,6 @@
 """A training that was stopped, whole on disk: arrays in safetensors, everything else in JSON."""
 
 import json
-import os
 import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.errors import ModelError
+from recsys.files import whole_file
 
 FILE = "checkpoint.safetensors"
 
@@ -64,9 +64,8 @@ def save(folder: Path, checkpoint: Checkpoint, settings: Mapping[str, Any]) -> N
 
     folder.mkdir(parents=True, exist_ok=True)
     told = {"progress": json.dumps(asdict(checkpoint.progress)), "settings": _text(settings)}
-    beside = folder / f".{FILE}"
-    save_file(dict(checkpoint.arrays), beside, metadata=told)
-    os.replace(beside, folder / FILE)
+    with whole_file(folder / FILE) as beside:
+        save_file(dict(checkpoint.arrays), beside, metadata=told)
 
 
 def load(folder: Path, settings: Mapping[str, Any]) -> Checkpoint | None:

@@ -1,6 +1,5 @@
 """The online store of one server: counters in memory-mapped files of a folder, no server beside it."""
 
-import os
 import shutil
 import threading
 import time as clock
@@ -30,6 +29,7 @@ from recsys.features.history import History
 from recsys.features.offline import item_state
 from recsys.features.online import Acts
 from recsys.features.tables import Keyed, Rows, Table, flush_file
+from recsys.files import whole_file
 from recsys.interactions import ACTIONS, DAY
 from recsys.prices import NEVER
 
@@ -369,9 +369,8 @@ def _since(times: Ints, then: Ints) -> Ints:
 
 def _point(folder: Path, name: str) -> None:
     """From now on the folder's store is the one of this name; the others are removed."""
-    beside = folder / f"{CURRENT}.tmp"
-    beside.write_text(name, "utf-8")
-    os.replace(beside, folder / CURRENT)
+    with whole_file(folder / CURRENT) as beside:
+        beside.write_text(name, "utf-8")
     for other in folder.iterdir():
         if other.is_dir() and other.name != name:
             shutil.rmtree(other)

@@ -1,6 +1,5 @@
 """What the ranker read while serving, kept of a share of the slates, beside what training would let it read."""
 
-import os
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from recsys.errors import DataError
 from recsys.features.definitions import NAMES
 from recsys.features.history import Decisions, History
+from recsys.files import whole_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,10 +50,8 @@ class _Buffer:
             import pyarrow.parquet as pq
 
             self.folder.mkdir(parents=True, exist_ok=True)
-            file = self.folder / f"part-{uuid4().hex}.parquet"
-            beside = file.with_suffix(".tmp")
-            pq.write_table(_table(rows, np.concatenate(parts)), beside, compression="zstd")
-            os.replace(beside, file)
+            with whole_file(self.folder / f"part-{uuid4().hex}.parquet") as beside:
+                pq.write_table(_table(rows, np.concatenate(parts)), beside, compression="zstd")
 
 
 class ServedLog:

@@ -1,7 +1,6 @@
 """An index on disk: files named by what they hold, and one small file, replaced last, that names them."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.errors import ModelError
+from recsys.files import whole_file
 from recsys.retrieval.scan import Lists, library
 from recsys.retrieval.state import Bulk, State
 
@@ -36,9 +36,8 @@ def write(folder: Path, state: State, exact_up_to: int) -> None:
     if isinstance(state.bulk.scan, Lists):
         library().write_index(state.bulk.scan.lists, str(folder / f"{version}.lists"))
     content = {"format": FORMAT, "version": version, "exact": state.bulk.exact, "exact_up_to": exact_up_to}
-    beside = folder / f"{version}.json"
-    beside.write_text(json.dumps(content), "utf-8")
-    os.replace(beside, folder / NAMES)
+    with whole_file(folder / NAMES) as beside:
+        beside.write_text(json.dumps(content), "utf-8")
     for file in folder.iterdir():
         if file.name != NAMES and not file.name.startswith(version):
             file.unlink()

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
+from recsys.files import whole_file
+
 LEAST = 500_000
 WIDTH = 16
 
@@ -51,9 +53,8 @@ class Window:
 
 def save(file: Path, names: Sequence[bytes]) -> None:
     """Write digests to a file, all or none."""
-    beside = file.with_suffix(".writing")
-    beside.write_bytes(b"".join(names))
-    beside.rename(file)
+    with whole_file(file) as beside:
+        beside.write_bytes(b"".join(names))
 
 
 def load(files: Sequence[Path], least: int = LEAST) -> tuple[Window, list[Path]]:

@@ -1,7 +1,6 @@
 """A training run: what it is made of is written down before it begins, and what it made lies in one folder."""
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from recsys.encoder.distributed import Processes
 from recsys.engine import MODEL
 from recsys.errors import DataError, ModelError
+from recsys.files import whole_file
 
 if TYPE_CHECKING:
     from store import Workspace
@@ -113,9 +113,8 @@ def code_version() -> str:
 
 def write_json(file: Path, content: object) -> None:
     """Replace `file`, whole or not at all."""
-    beside = file.with_name(f".{file.name}")
-    beside.write_text(json.dumps(content, indent=2), encoding="utf-8")
-    os.replace(beside, file)
+    with whole_file(file) as beside:
+        beside.write_text(json.dumps(content, indent=2), encoding="utf-8")
 
 
 def _free_name(workspace: "Workspace", name: str) -> str:

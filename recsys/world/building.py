@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recsys.errors import EngineError
+from recsys.files import whole_file, whole_folder
 from recsys.world.policy import Policy
 from recsys.world.shop import Shop
 from recsys.world.state import State
@@ -41,7 +42,7 @@ class Building:
         if not (self.folder / PLAN).is_file() and workspace.lake.versions():
             raise ShopError(f"{workspace.path} has facts of its own; choose another folder for the demo shop.")
         keep_plan(workspace.path, plan)
-        for unfinished in self.folder.glob("*.tmp"):
+        for unfinished in self.folder.glob(".block-*"):
             shutil.rmtree(unfinished)
         for block in sorted(self.folder.glob("block-*")):
             self._land(block)
@@ -77,17 +78,15 @@ class Building:
         import pyarrow.parquet as pq
 
         block = self.folder / f"block-{self.day:05d}"
-        beside = block.with_suffix(".tmp")
-        beside.mkdir()
         parts: dict[str, list[pa.Table]] = {}
         for tables in self.shop.until(stop, policy):
             for name, table in tables.items():
                 parts.setdefault(name, []).append(table)
-        for name, tables_of in parts.items():
-            whole = pa.concat_tables(tables_of, promote_options="default")
-            pq.write_table(whole, beside / f"{name}.parquet", compression="lz4")
-        self.shop.state.save(beside / STATE)
-        os.replace(beside, block)
+        with whole_folder(block) as beside:
+            for name, tables_of in parts.items():
+                whole = pa.concat_tables(tables_of, promote_options="default")
+                pq.write_table(whole, beside / f"{name}.parquet", compression="lz4")
+            self.shop.state.save(beside / STATE)
         return block
 
     def _land(self, block: Path) -> None:
@@ -126,9 +125,8 @@ def keep_plan(root: Path, plan: Plan) -> None:
             )
         return
     file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_suffix(".beside")
-    beside.write_text(json.dumps(wanted, indent=1), "utf-8")
-    os.replace(beside, file)
+    with whole_file(file) as beside:
+        beside.write_text(json.dumps(wanted, indent=1), "utf-8")
 
 
 def _words(plan: dict[str, object]) -> str:

@@ -1,6 +1,5 @@
 """All that a day leaves to the next one, and how it is saved: arrays in one npz file, nothing pickled."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -115,10 +114,8 @@ class State:
         )
 
     def save(self, file: Path) -> None:
-        """Beside and renamed: a kill leaves the old file or the new one."""
-        beside = file.with_suffix(".tmp.npz")
-        np.savez(beside, allow_pickle=False, **dict(_flat(self)))
-        os.replace(beside, file)
+        """Write it to `file`, which ends in .npz."""
+        np.savez(file, allow_pickle=False, **dict(_flat(self)))
 
     @classmethod
     def load(cls, file: Path) -> "State":
