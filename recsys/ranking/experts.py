@@ -67,23 +67,32 @@ class Experts:
 
     def log_odds(self, inputs: Floats32) -> Chances:
         """What the towers say, float64 (rows, outcomes)."""
+        # Everything but the inputs is transposed, a column a row: long loops, and no product of tiny matrices.
         w, rows = self.weights, len(inputs)
-        hidden = inputs @ w["hidden"]
-        hidden += w["hidden_bias"]
+        hidden = w["hidden"].T @ inputs.T
+        hidden += w["hidden_bias"][:, None]
         np.maximum(hidden, 0, out=hidden)
-        # (experts, rows, width) @ (experts, width, narrow)
-        second = hidden.reshape(rows, EXPERTS, -1).transpose(1, 0, 2) @ w["second"]
-        second += w["second_bias"][:, None]
+        # (experts, narrow, width) @ (experts, width, rows)
+        second = w["second"].transpose(0, 2, 1) @ hidden.reshape(EXPERTS, -1, rows)
+        second += w["second_bias"][:, :, None]
         np.maximum(second, 0, out=second)
-        gates = (inputs @ w["gates"] + w["gates_bias"]).reshape(rows, len(OUTCOMES), EXPERTS)
-        gates = np.exp(gates - gates.max(axis=2, keepdims=True))
-        gates /= gates.sum(axis=2, keepdims=True)
-        # (rows, outcomes, experts) @ (rows, experts, narrow)
-        mixed = gates @ second.transpose(1, 0, 2)
-        tower = mixed.transpose(1, 0, 2) @ w["towers"] + w["towers_bias"][:, None]
+        mixed = _mixed(self._gates(inputs), second)
+        # (outcomes, tower, narrow) @ (outcomes, narrow, rows)
+        tower = w["towers"].transpose(0, 2, 1) @ mixed
+        tower += w["towers_bias"][:, :, None]
         np.maximum(tower, 0, out=tower)
-        odds: Chances = (np.einsum("orn,on->ro", tower, w["last"]) + w["last_bias"]).astype(np.float64)
+        odds: Chances = ((w["last"][:, None] @ tower)[:, 0].T + w["last_bias"]).astype(np.float64)
         return odds
+
+    def _gates(self, inputs: Floats32) -> Floats32:
+        """Each outcome's shares of the experts, (outcomes, experts, rows)."""
+        gates = self.weights["gates"].T @ inputs.T
+        gates += self.weights["gates_bias"][:, None]
+        gates = gates.reshape(len(OUTCOMES), EXPERTS, -1)
+        gates -= gates.max(axis=1, keepdims=True)
+        np.exp(gates, out=gates)
+        gates /= gates.sum(axis=1, keepdims=True)
+        return gates
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything that `of` needs."""
@@ -98,6 +107,14 @@ class Experts:
         return cls(scaling, weights)
 
 
+def _mixed(gates: Floats32, second: Floats32) -> Floats32:
+    """Each outcome's own mixture of the experts, (outcomes, narrow, rows)."""
+    mixed: Floats32 = gates[:, 0, None] * second[0]
+    for expert in range(1, EXPERTS):
+        mixed += gates[:, expert, None] * second[expert]
+    return mixed
+
+
 def bends(position: NDArray[np.integer]) -> Floats32:
     """1, log(position) and log(1 + (position - 1) / 8), float32 (rows, BENDS)."""
     last = np.log1p((position - 1) / 8)
@@ -106,8 +123,7 @@ def bends(position: NDArray[np.integer]) -> Floats32:
 
 def multiplied(given: Chances) -> Chances:
     """Chances from the click's chance and the others' given a click; the refund's is given a purchase."""
-    chances = given.copy()
-    others = np.arange(given.shape[1]) != CLICK
-    chances[:, others] *= given[:, CLICK : CLICK + 1]
+    chances = given * given[:, CLICK : CLICK + 1]
+    chances[:, CLICK] = given[:, CLICK]
     chances[:, REFUND] = given[:, REFUND] * chances[:, PURCHASE]
     return chances

@@ -49,7 +49,7 @@ class Scaling:
         scaled /= self.deviation
         if len(self.marked):
             made[:, len(self.mean) :] = np.isnan(features[:, self.marked])
-        np.nan_to_num(scaled, copy=False, nan=0.0, posinf=LIMIT, neginf=-LIMIT)
+        np.copyto(scaled, 0, where=np.isnan(scaled))
         np.clip(scaled, -LIMIT, LIMIT, out=scaled)
         return made
 
