@@ -23,5 +23,9 @@ class ModelError(EngineError):
     """A trained model is missing, incomplete or of another version."""
 
 
+class ShopError(EngineError):
+    """A demo shop cannot be built or lived as asked."""
+
+
 class RequestError(EngineError):
     """A request asks for what does not exist or is malformed; the server answers 4xx with this message."""

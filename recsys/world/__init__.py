@@ -1,6 +1,7 @@
 """The demo shop: people with tastes, wallets, friends and memories, day by day; any campaign can be taken out."""
 
-from recsys.world.building import Building, ShopError
+from recsys.errors import ShopError
+from recsys.world.building import Building
 from recsys.world.demo import build, trained_engine
 from recsys.world.designs import DESIGNS, Change, Design
 from recsys.world.policy import Ask, Policy, Shown

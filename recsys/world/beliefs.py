@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from recsys.world.draws import Flags, Floats, Ints
 
-# How much of what was known before is kept at a visit.
+# How much of what was known before is kept at a slate.
 KEEP_REFERENCE, KEEP_DEALS = 0.9, 0.93
 FIRST_SHARE, FIRST_DEPTH = 0.05, 0.3
 DEAL_DAYS = 7.0
@@ -35,10 +35,10 @@ class Beliefs:
         )
 
     def learn(self, person: Ints, category: Ints, ratio: Floats, seen: Flags) -> None:
-        """From one visit of each person: category and price over list price of what was shown, and what of it was seen.
+        """From one slate of each person: category and price over list price of what was shown, and what of it was seen.
 
-        `person` has shape (visits,), the others (visits, places). The reference price moves by the recursion
-        r <- zeta r + (1 - zeta) p / list with the mean of the visit (Popescu and Wu, Operations Research 2007).
+        `person` has shape (slates,), the others (slates, places). The reference price moves by the recursion
+        r <- zeta r + (1 - zeta) p / list with the mean of the slate (Popescu and Wu, Operations Research 2007).
         """
         count = seen.sum(axis=1)
         some = count > 0

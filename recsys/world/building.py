@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recsys.errors import EngineError
+from recsys.errors import ShopError
 from recsys.files import whole_file, whole_folder
 from recsys.world.policy import Policy
 from recsys.world.shop import Shop
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 FOLDER, PLAN, STATE = "shop", "plan.json", "state.npz"
 # Visits a block is to hold at most, at about one a person in four days: it bounds memory.
 PEOPLE_DAYS = 100_000
-
-
-class ShopError(EngineError):
-    """The living shop cannot be built here."""
 
 
 class Building:

@@ -63,7 +63,7 @@ class Catalogue:
         rating: from which age, a member of RATINGS.
         group: may be bought by groups.
         factors: what it is like, unit rows, shape (items, FACTORS).
-        tags: shape (items, len(TAGS)), what it is; `shown_tags` what its publisher says.
+        tags: what it is, shape (items, len(TAGS)); its publisher may say nothing of it.
         chart: how often it is asked for elsewhere, sums to 1 within each category of those ever sold.
     """
 

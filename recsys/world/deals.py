@@ -14,6 +14,7 @@ from recsys.world.draws import Draws, Flags, Floats, Ints
 if TYPE_CHECKING:
     import pyarrow as pa
 
+FAMILIES = ("weekly", "drop", "season")
 WEEKLY, WEEKLY_DEPTHS, WEEKLY_DAYS = 0.06, (0.15, 0.2, 0.25, 0.3, 0.4), 7
 DROP, DROP_DEPTH, DROP_DAYS = 0.35, 0.3, 3
 # From a Friday on; games only, so that no two deals of an item start on one day.
@@ -26,6 +27,7 @@ class Deals:
     """One row a discounted item, shape (deals,); days, the last one not included.
 
     Attributes:
+        campaigns: all that are planned, also those left out: a number means the same in every replay.
         campaign: place in `campaigns`.
         price: cents, shape (days, items), the lowest public price; `by` is the deal's campaign, -1 at list price.
     """
@@ -68,10 +70,10 @@ def draw_deals(
 
     Args:
         frequency: how many deals there are, 1 as usual.
-        without: names of campaigns, or of a family: weekly, drop, season.
+        without: names of campaigns, or of FAMILIES.
     """
-    planned = [each for each in _plan(catalogue, calendar, draws, frequency) if not left_out(each.campaign, without)]
-    rows = [_rows(each, k, catalogue, calendar) for k, each in enumerate(planned)]
+    planned = _plan(catalogue, calendar, draws, frequency)
+    rows = [_rows(each, k, catalogue) for k, each in enumerate(planned) if not left_out(each.campaign, without)]
     item, starts, ends, announced, campaign, cents = (
         np.concatenate([row[part] for row in rows]).astype(np.int64) if rows else np.zeros(0, np.int64)
         for part in range(6)
@@ -79,7 +81,7 @@ def draw_deals(
     price = np.tile(catalogue.list_price, (calendar.days, 1))
     by = np.full(price.shape, -1)
     for k in range(len(item)):
-        days = slice(max(starts[k], 0), max(ends[k], 0))
+        days = slice(starts[k], ends[k])
         lower = cents[k] < price[days, item[k]]
         price[days, item[k]] = np.where(lower, cents[k], price[days, item[k]])
         by[days, item[k]] = np.where(lower, campaign[k], by[days, item[k]])
@@ -129,7 +131,7 @@ def _pick(values: tuple[float, ...], u: Floats) -> Floats:
     return np.array(values)[(u * len(values)).astype(np.int64)]
 
 
-def _rows(planned: _Planned, campaign: int, catalogue: Catalogue, calendar: Calendar) -> tuple[Ints, ...]:
+def _rows(planned: _Planned, campaign: int, catalogue: Catalogue) -> tuple[Ints, ...]:
     """Items that are sold when it starts, until it ends or they are delisted."""
     item = np.flatnonzero(planned.chosen & catalogue.sold_on(planned.starts))
     ends = np.minimum(planned.starts + planned.days, catalogue.delisted[item])

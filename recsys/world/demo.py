@@ -4,7 +4,8 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
-from recsys.world.building import FOLDER, PLAN, Building, ShopError, keep_plan
+from recsys.errors import ShopError
+from recsys.world.building import FOLDER, PLAN, Building, keep_plan
 from recsys.world.designs import DAYS
 from recsys.world.served import BatchRecommender, Served
 from recsys.world.today import Plan

@@ -30,7 +30,7 @@ class Draws:
             for place in places:
                 bits = mixed(bits ^ ((np.asarray(place).astype(np.uint64) + np.uint64(1)) * STEP))
             bits = mixed(bits + STEP)
-        return ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+        return fraction(bits)
 
     def normal(self, purpose: str, day: int, *places: NDArray[np.integer] | int) -> Floats:
         """Standard normal, by Box and Muller."""
@@ -43,6 +43,12 @@ class Draws:
     def generator(self, purpose: str) -> np.random.Generator:
         """For what is drawn once, before the first day."""
         return np.random.default_rng(_key(self.seed, purpose, -1))
+
+
+def fraction(bits: NDArray[np.uint64]) -> Floats:
+    """The first 53 bits of each number in (0, 1): in the middle of one of 2^53 steps; that of the last rounds to 1."""
+    middles = ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+    return np.asarray(np.minimum(middles, 1 - 2.0**-53))
 
 
 @lru_cache(maxsize=4096)

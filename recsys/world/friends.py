@@ -7,6 +7,7 @@ import numpy as np
 
 from recsys.world.calendar import DAY, Calendar
 from recsys.world.draws import Draws, Ints
+from recsys.world.pairs import ranges
 from recsys.world.people import FRIENDS, INSIDE, NEIGHBOURHOOD, People
 
 if TYPE_CHECKING:
@@ -33,13 +34,6 @@ class Friends:
     def of(self, persons: Ints) -> tuple[Ints, Ints]:
         """For each friendship of these people: the place in `persons`, and the row here."""
         return ranges(self.start[persons], self.start[persons + 1])
-
-
-def ranges(low: Ints, high: Ints) -> tuple[Ints, Ints]:
-    """All numbers from low to high (not included) of each pair, with the pair's place: (places, numbers)."""
-    count = high - low
-    place = np.repeat(np.arange(len(low)), count)
-    return place, np.arange(len(place)) - np.repeat(np.cumsum(count) - count, count) + low[place]
 
 
 def draw_friends(people: People, calendar: Calendar, draws: Draws) -> Friends:

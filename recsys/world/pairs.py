@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from recsys.world.draws import Flags, Ints
-from recsys.world.friends import ranges
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +71,13 @@ class Pairs:
 
     def keep(self, rows: Flags) -> "Pairs":
         return self if rows.all() else Pairs(self.items, self.key[rows], self.slate[rows], self.day[rows])
+
+
+def ranges(low: Ints, high: Ints) -> tuple[Ints, Ints]:
+    """All numbers from low to high (not included) of each pair, with the pair's place: (places, numbers)."""
+    count = high - low
+    place = np.repeat(np.arange(len(low)), count)
+    return place, np.arange(len(place)) - np.repeat(np.cumsum(count) - count, count) + low[place]
 
 
 def first_of_each(*columns: Ints) -> Flags:

@@ -1,24 +1,26 @@
 """The living shop: days pass under a policy, and leave facts behind."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from recsys.errors import ShopError
 from recsys.world.calendar import Calendar
 from recsys.world.catalogue import draw_catalogue
 from recsys.world.day import live
-from recsys.world.deals import draw_deals, prices_table
+from recsys.world.deals import FAMILIES, draw_deals, prices_table
 from recsys.world.draws import Draws
 from recsys.world.friends import draw_friends, friendships_table
 from recsys.world.items import items_table
 from recsys.world.log import Log, Names
-from recsys.world.offers import campaign_names
+from recsys.world.offers import NEW_BUYER, WIN_BACK, campaign_names
 from recsys.world.people import communities_table, draw_people, users_table
 from recsys.world.plain import PlainPolicy
 from recsys.world.policy import Policy
 from recsys.world.state import State
 from recsys.world.today import Plan, Setting
 from recsys.world.trials import draw_trials, no_trials
+from store.errors import did_you_mean
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,11 +36,16 @@ class Shop:
 
     @classmethod
     def open(cls, plan: Plan, state: State | None = None) -> "Shop":
-        """The shop of this plan, on its first day or as `state` says."""
+        """The shop of this plan, on its first day or as `state` says.
+
+        Raises:
+            ShopError: if a campaign that is to be left out is not planned.
+        """
         calendar, draws = Calendar(plan.days), Draws(plan.seed)
         catalogue = draw_catalogue(calendar, draws)
         people = draw_people(plan.people, calendar, draws)
         deals = draw_deals(catalogue, calendar, draws, frequency=plan.deals, without=plan.without)
+        _refuse_unknown(plan.without, deals.campaigns)
         friends = draw_friends(people, calendar, draws)
         opening = plan.days - plan.experiments
         trials = draw_trials(people, opening, draws) if plan.experiments else no_trials(people, opening)
@@ -79,6 +86,17 @@ class Shop:
             yield tables
 
     def replay(self, *without: str) -> "Shop":
-        """The same shop before its first day, with the same random numbers, without these campaigns."""
+        """The same shop before its first day, with the same random numbers, without these campaigns or families.
+
+        Raises:
+            ShopError: if one of them is not planned.
+        """
         plan = self.setting.plan
         return Shop.open(replace(plan, without=(*plan.without, *without)))
+
+
+def _refuse_unknown(without: Sequence[str], campaigns: Sequence[str]) -> None:
+    known = {*campaigns, *FAMILIES, NEW_BUYER.name, WIN_BACK.name}
+    for name in without:
+        if name not in known:
+            raise ShopError(f"no campaign {name!r} is planned that could be left out.{did_you_mean(name, known)}")

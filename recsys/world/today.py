@@ -18,6 +18,8 @@ from recsys.world.trials import Acting, Trials
 # Worth over list price: exp(OFFSET + LIKING x match + ease + SURPRISE x normal).
 OFFSET, LIKING, SURPRISE = -1.0, 0.5, 0.3
 QUALITY = 0.3
+# How much of what a price lies above the reference price hurts, and the spread of moods, over the list price.
+RESENTMENT, MOOD = 0.5, 0.12
 # Visits start so early that they end on the same day.
 LAST_START = DAY - 1_000
 NEW_DAYS = 14
@@ -98,8 +100,8 @@ class Today:
     def intent(self, person: Ints, item: Ints, mood: str) -> tuple[Floats, Floats]:
         """The surplus of buying now and that of waiting, over the list price; shape of `person`.
 
-        A price above the reference price hurts, and what is announced or believed to come is worth waiting for, both
-        times the plan's `conditioning`. `mood` names the random number of this occasion.
+        A price above the reference price hurts, and deals are believed to come, both times the plan's `conditioning`;
+        unless that is 0 a deal that is announced is waited for as it is. `mood` names the random number.
         """
         setting, strength, beliefs = self.setting, self.setting.plan.conditioning, self.state.beliefs
         worth, ratio = self.worth(person, item), self.prices.ratio(person, item)
@@ -117,11 +119,8 @@ class Today:
         return now, later
 
 
-RESENTMENT, MOOD = 0.5, 0.12
-
-
 def friends_who_own(today: Today, person: Ints, item: Ints) -> Floats:
-    """How many friends of each person own the item, as of this morning; shape of `person`."""
+    """How many friends of each person own the item by now, of today's purchases too; shape of `person`."""
     friends = today.setting.friends
     place, row = friends.of(person)
     there = (friends.since[row] <= today.day) & today.state.owned.has(friends.friend[row], item[place])

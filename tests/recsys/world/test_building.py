@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from recsys.errors import ModelError
+from recsys.errors import ModelError, ShopError
 from recsys.slate import Place, Request, Slate
 from recsys.world import Plan, Shop
-from recsys.world.building import Building, ShopError
+from recsys.world.building import Building
 from recsys.world.served import Served
 from recsys.world.state import State
 from store import Workspace

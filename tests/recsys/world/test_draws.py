@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import stats
 
-from recsys.world.draws import Draws
+from recsys.world.draws import Draws, fraction
 
 DRAWS = Draws(5)
 
@@ -15,6 +15,11 @@ def test_numbers_are_uniform_over_people_over_days_and_over_places() -> None:
     for numbers in (over_people, over_days, over_places):
         assert numbers.min() > 0 and numbers.max() < 1
         assert stats.kstest(numbers, "uniform").pvalue > 0.001
+
+
+def test_the_least_and_the_greatest_number_are_within_the_ends() -> None:
+    least, greatest = fraction(np.array([0, 2**64 - 1], np.uint64))
+    assert 0 < least < 1e-15 and 1 - 1e-15 < greatest < 1
 
 
 def test_neighbouring_people_places_days_and_purposes_are_unrelated() -> None:

@@ -4,8 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.world.friends import ranges
-from recsys.world.pairs import Pairs, first_of_each
+from recsys.world.pairs import Pairs, first_of_each, ranges
 
 ITEMS = 5
 SOME = st.lists(st.tuples(st.integers(0, 4), st.integers(0, ITEMS - 1)), max_size=12)

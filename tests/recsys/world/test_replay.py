@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from recsys.world import Plan, Shop
+from recsys.world import Plan, Shop, ShopError
 from tests.recsys.world.a_shop import ask, facts, lived
 
 PLAN = Plan(people=700, days=60, seed=4)
@@ -54,6 +54,12 @@ def test_without_a_campaign_nothing_changes_before_it_starts_and_the_same_people
     prices = "SELECT item_id, starts::VARCHAR, ends::VARCHAR, price, campaign_id FROM prices"
     others = ask(f"{prices} WHERE campaign_id <> '{CAMPAIGN}' ORDER BY ALL", whole)
     assert others == ask(f"{prices} ORDER BY ALL", less)
+
+
+@pytest.mark.parametrize("name", ["weekly-20261016", "weekley", "group_buy"])
+def test_a_campaign_that_is_not_planned_cannot_be_left_out(name: str) -> None:
+    with pytest.raises(ShopError, match=rf"'{name}' is planned .*Known: .*season"):
+        Shop.open(Plan(people=50, days=40)).replay(name)
 
 
 def at_the_end_of_the_campaign(plan: Plan) -> Shop:
