@@ -21,6 +21,9 @@ from pathlib import Path
 
 from recsys.serving.segment import HEADER, JournalError, Record, frame, mend, new_header, sync_folder
 
+# A segment that has grown so long is closed before the drain asks: one is read whole, and Arrow takes 2 GB at most.
+LARGEST = 256 * 1024 * 1024
+
 
 @dataclass(slots=True)
 class Segment:
@@ -77,7 +80,9 @@ class Journal:
             if segment.size == HEADER:
                 segment.begun = time.monotonic()
             segment.size += len(data)
-            return segment.number
+        if segment.size >= LARGEST:
+            self._ask_to_rotate()
+        return segment.number
 
     def sync(self) -> "Future[None]":
         """Done when everything written so far is on the disk; raises JournalError where that failed."""
@@ -89,14 +94,8 @@ class Journal:
 
     def rotate(self) -> None:
         """Close the segment that is written to, unless it is empty, and begin the next. Waits for the disk."""
-        with self._work:
-            if self._ending or self._segment.size == HEADER:
-                return
-            if self._rotation is None:
-                self._rotation = Future()
-                self._work.notify()
-            done = self._rotation
-        done.result()
+        if (done := self._ask_to_rotate()) is not None:
+            done.result()
 
     def closed(self) -> list[Path]:
         """Segments that will not change any more, in order."""
@@ -196,6 +195,16 @@ class Journal:
         sync_folder(self.folder)
         # Whoever waits may have written to the new segment just after the change.
         os.fsync(new.descriptor)
+
+    def _ask_to_rotate(self) -> "Future[None] | None":
+        """None where nothing is written yet, or the journal ends."""
+        with self._work:
+            if self._ending or self._segment.size == HEADER:
+                return None
+            if self._rotation is None:
+                self._rotation = Future()
+                self._work.notify()
+            return self._rotation
 
     def _refuse_after_failure(self) -> None:
         if self._failure:

@@ -92,7 +92,11 @@ class Running:
         return {
             "live": True,
             "ready": failure is None,
-            "reason": failure or drainer.error or self._refusal or _worth_a_look(service.engine.model),
+            "reason": failure
+            or drainer.error
+            or self._refusal
+            or _set_aside(service.journal)
+            or _worth_a_look(service.engine.model),
             "policy": service.engine.policy,
             "model": service.engine.model or "",
             "journal_bytes": service.journal.waiting_bytes(),
@@ -170,6 +174,11 @@ def _settle() -> None:
 
 def _worth_a_look(model: str | None) -> str:
     return "" if model else "no engine is trained: charts serve everybody alike. Train one: holdout train."
+
+
+def _set_aside(journal: Journal) -> str:
+    damaged = sorted(journal.folder.glob("*.damaged"))
+    return f"{damaged[0]} is damaged: its rows are not in the lake. Restore it as .closed." if damaged else ""
 
 
 def _lag(journal: Journal) -> float:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from recsys.serving import journal as journal_module
 from recsys.serving.journal import Journal
 from recsys.serving.segment import FRAME, HEADER, JournalError, Record, frame, mend, new_header, whole
 
@@ -69,6 +70,19 @@ def test_mending_cuts_only_the_tail_and_keeps_what_it_cut(tmp_path: Path) -> Non
     assert file.read_bytes() == good
     assert (tmp_path / "0000000001.torn").read_bytes() == b"\x07torn"
     assert mend(file) == 0
+
+
+def test_a_segment_that_grows_long_is_closed_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_module, "LARGEST", 1000)
+    journal = Journal(tmp_path)
+    records = [Record(b"E", b"%03d" % k + bytes(97)) for k in range(200)]
+    for record in records:
+        journal.write(record.kind, record.payload)
+        journal.sync().result()
+    assert len(journal.closed()) > 10
+    assert max(path.stat().st_size for path in journal.closed()) < 1000 + 2 * len(frame(records[0]))
+    assert content_of(journal) == records
+    journal.close()
 
 
 def test_a_record_is_with_the_system_when_write_returns(tmp_path: Path) -> None:

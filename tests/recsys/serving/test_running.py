@@ -49,6 +49,26 @@ def test_a_registry_that_cannot_be_read_for_a_while_does_not_end_the_drain(
     running.stop()
 
 
+def test_a_segment_that_was_set_aside_as_damaged_is_told_until_somebody_mends_it(tmp_path: Path) -> None:
+    workspace = a_shop(tmp_path / "shop", "drain_seconds = 3600")
+    running = Running(workspace, PopularityPolicy.open)
+    running.start()
+    service = running.ready()
+    service.accept({"events": [{"unit_id": "u1", "kind": "view", "item_id": "i3"}]})
+    service.journal.rotate()
+    (segment,) = service.journal.closed()
+    content = segment.read_bytes()
+    segment.write_bytes(content[:-1])
+    for _ in range(2):
+        running._drainer.try_once()  # type: ignore[union-attr]
+    assert f"{segment.with_suffix('.damaged')} is damaged" in running.health()["reason"]
+    segment.with_suffix(".damaged").unlink()
+    segment.write_bytes(content)
+    running._drainer.try_once()  # type: ignore[union-attr]
+    assert "damaged" not in running.health()["reason"] and running.drained()[0] == {"events": 1}
+    running.stop()
+
+
 def test_an_engine_that_waited_for_a_drain_that_failed_is_opened_after_a_later_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
