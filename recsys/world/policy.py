@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SURFACES = ("homepage", "wishlist", "cart", "post_purchase")
+# The places of a slate, whoever fills them: of two policies none is to gain by showing more.
 SIZES = {"homepage": 10, "wishlist": 6, "cart": 5, "post_purchase": 5}
 
 

@@ -10,7 +10,7 @@ from recsys.errors import ModelError
 from recsys.slate import OUTCOMES, Request, Slate
 from recsys.world.draws import Draws, Ints
 from recsys.world.log import Names
-from recsys.world.policy import Ask, Shown
+from recsys.world.policy import SIZES, Ask, Shown
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,7 +36,7 @@ class Served:
     draws: Draws
 
     def show(self, ask: Ask) -> Shown:
-        """Ask the engine for all slates of the day on this surface at once.
+        """Ask the engine for all slates of the day on this surface at once, of as many places as any policy has.
 
         Raises:
             ModelError: if it answers another number of slates, or with an item that the shop does not have.
@@ -64,6 +64,7 @@ class Served:
                 surface=ask.surface,
                 time=self.names.calendar.at(seconds[k]),
                 items=tuple(about[edges[k] : edges[k + 1]]),
+                size=SIZES[ask.surface],
                 seed=seeds[k],
             )
             for k, user in enumerate(ids)

@@ -12,6 +12,7 @@ from recsys.errors import ModelError, ShopError
 from recsys.slate import Place, Request, Slate
 from recsys.world import Plan, Shop
 from recsys.world.building import Building
+from recsys.world.policy import SIZES
 from recsys.world.served import Served
 from recsys.world.state import State
 from store import Workspace
@@ -154,6 +155,7 @@ def test_an_engine_serves_the_later_days_through_requests_and_is_told_what_happe
         (r.user_id, r.surface, r.time) for r in engine.requests
     }
     assert all(request.items for request in engine.requests if request.surface != "homepage")
+    assert all(request.size == SIZES[request.surface] for request in engine.requests)
     events = lake.table("events").to_pyarrow().to_pylist()
     first = min(row["time"] for row in later).date()
     assert engine.events == sum(row["time"].date() >= first for row in events) > 500

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from typer.testing import CliRunner
 
 from holdout import app
 from recsys.world import DESIGNS, Plan, Shop, ShopError, build
-from recsys.world.policy import SURFACES
+from recsys.world.policy import SIZES, SURFACES
 from store import Workspace
 from tests.recsys.world.a_shop import facts
 
@@ -99,13 +100,13 @@ def test_an_engine_serves_the_later_days_after_the_plain_policy(tmp_path: Path) 
 
     opened: list[dict[str, int]] = []
 
-    def engine(workspace: Workspace) -> Engine:
+    def engine(workspace: Workspace, shop: Shop) -> AbstractContextManager[Policy]:
         opened.append(rows(workspace))
-        return Engine.open(workspace)
+        return nullcontext(Served(Engine.open(workspace), shop.names, shop.setting.draws))
 
     for _ in range(2):
         build(tmp_path, people=300, days=42, seed=5, engine=engine)
-    assert len(opened) == len(renewals(42)) == 2
+    assert len(opened) == len(renewals(42)) == 3
     assert opened[0]["recommendations"] < opened[1]["recommendations"]
     shop = Shop.open(PLAN)
     shown = Workspace.open(tmp_path).lake.table("recommendations").to_pyarrow()
@@ -114,3 +115,7 @@ def test_an_engine_serves_the_later_days_after_the_plain_policy(tmp_path: Path) 
     assert {row["policy"] == "plain-1" for row in shown.to_pylist() if row["time"] < begins} == {True}
     assert {row["policy"] == "plain-1" for row in shown.to_pylist() if row["time"] >= begins} == {False}
     assert {row["surface"] for row in shown.to_pylist() if row["time"] >= begins} == {*SURFACES}
+    for served in (False, True):
+        rows_of = [row for row in shown.to_pylist() if (row["time"] >= begins) == served]
+        assert max(row["position"] for row in rows_of if row["surface"] == "homepage") == SIZES["homepage"]
+        assert all(row["position"] <= SIZES[row["surface"]] for row in rows_of)
