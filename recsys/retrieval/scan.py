@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 # vectors in overlapping clusters, and how many times more where only a share of the vectors is allowed: the share
 # to this power.
 LISTS_PER_ROOT = 4
-SHARE_OF_LISTS = 0.05
+SHARE_OF_LISTS = 0.07
 MORE_LISTS = -0.4
 MOST_LISTS = 16_384
 POINTS_PER_LIST = 50
-# Candidates are found among one-byte numbers and put in order by the vectors themselves: that many times as many.
-CANDIDATES = 2
+# Candidates are found among one-byte numbers and put in order by the vectors themselves: so many times
+# as many, and some.
+CANDIDATES, MORE_CANDIDATES = 1.25, 16
 # Where no more than these are allowed all of them are compared.
 ONE_BY_ONE = 20_000
 # With this share allowed or more it is faster to search among all and to leave out afterwards (1.6 -> 0.8 ms).
@@ -73,6 +74,8 @@ class Lists:
             faiss.IndexFlatIP(d), d, count, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT
         )
         lists.cp.seed, lists.cp.max_points_per_centroid, lists.cp.min_points_per_centroid = seed + 1, POINTS_PER_LIST, 1
+        # Centres of length 1, as the vectors are: else the lists that most queries go to are by far the longest.
+        lists.cp.spherical = True
         sample = np.random.default_rng(seed).permutation(n)[: POINTS_PER_LIST * count]
         lists.train(np.ascontiguousarray(vectors[np.sort(sample)]))
         for start in range(0, n, 65_536):
@@ -84,7 +87,7 @@ class Lists:
         if there <= ONE_BY_ONE and alive is not None:
             return np.tile(np.flatnonzero(alive), (len(queries), 1))
         probes = min(self.lists.nlist, round(self._probes * (there / self.lists.ntotal) ** MORE_LISTS))
-        wanted = min(CANDIDATES * k, self.lists.ntotal)
+        wanted = min(round(CANDIDATES * k) + MORE_CANDIDATES, self.lists.ntotal)
         found: NDArray[np.int64] = self.lists.search(queries, wanted, params=_parameters(alive, probes))[1]
         if probes < self.lists.nlist and np.any(np.count_nonzero(found >= 0, axis=1) < min(k, there)):
             found = self.lists.search(queries, wanted, params=_parameters(alive, self.lists.nlist))[1]
