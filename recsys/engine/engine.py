@@ -15,7 +15,7 @@ from recsys.engine.answer import Answer, slate_id
 from recsys.engine.bundle import RANKER, Bundle
 from recsys.engine.online import kept_store, opened_store
 from recsys.engine.scoring import RANKED_BY, Scored, Scoring, view_of
-from recsys.engine.sources import Asked, Found, places_of
+from recsys.engine.sources import Asked, Found, first_of, places_of
 from recsys.engine.state import State, left_padded
 from recsys.engine.words import told
 from recsys.errors import ModelError, RequestError
@@ -182,8 +182,8 @@ class Engine:
         owned, ages = state.people.owned_keys(people, len(state.catalogue)), state.people.ages(people)
         found = state.sources.find(asked, place.sources)
         view = view_of(state, asked, found, owned, ages)
-        found = found.kept(place.eligible(view), self.ranked)
-        return found, view_of(state, asked, found, owned, ages)
+        ranked = first_of(place.eligible(view), self.ranked)
+        return found.take(ranked), view.take(ranked)
 
     def _composed(
         self, place: Surface, size: int, found: Found, view: View, scored: Scored, seeds: Sequence[int]
@@ -195,7 +195,7 @@ class Engine:
             eligible=found.item >= 0,
             publisher=state.publisher[item],
             first_party=state.catalogue.first_party[item],
-            vectors=None if state.vectors is None else state.vectors[item],
+            vectors=scored.vectors,
         )
         return compose(candidates, place.rules, place.exploration, size=size, seeds=np.array(seeds, np.uint64))
 

@@ -40,6 +40,8 @@ class People:
     friends: NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 2), np.int32))
     _number: dict[str, int] = field(default_factory=dict)
     _starts: Ints = field(default_factory=lambda: np.zeros(1, np.int64))
+    _owned_starts: Ints = field(default_factory=lambda: np.zeros(1, np.int64))
+    _friends_starts: Ints = field(default_factory=lambda: np.zeros(1, np.int64))
     _later: dict[int, list[tuple[int, int, int]]] = field(default_factory=lambda: defaultdict(list))
     _bought: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
     _returned: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
@@ -48,6 +50,9 @@ class People:
     def __post_init__(self) -> None:
         self._number = {user: number for number, user in enumerate(self.acts.users)}
         self._starts = np.asarray(self.acts.starts, np.int64)
+        everybody = np.arange(len(self.acts.users) + 1)
+        self._owned_starts = np.searchsorted(self.owned, everybody * len(self.acts.items))
+        self._friends_starts = np.searchsorted(self.friends[:, 0], everybody)
 
     @classmethod
     def read(cls, workspace: "Workspace") -> "People":
@@ -95,7 +100,7 @@ class People:
         """
         found = []
         for person in people:
-            low, high = np.searchsorted(self.friends[:, 0], (person, person + 1)) if person >= 0 else (0, 0)
+            low, high = self._part(self._friends_starts, person)
             owned = [self._owns(friend) for friend in self.friends[low : min(high, low + FRIENDS), 1].tolist()]
             items, counts = np.unique(np.concatenate(owned), return_counts=True) if owned else (np.zeros(0, int),) * 2
             found.append(items[np.argsort(-counts, kind="stable")[:most]].tolist())
@@ -155,7 +160,7 @@ class People:
     def _history(self, person: int, length: int) -> tuple[Ints, Ints, Ints]:
         acts = self.acts
         later = self._later.get(person, [])
-        begin, end = (self._starts[person], self._starts[person + 1]) if 0 <= person < len(acts.users) else (0, 0)
+        begin, end = self._part(self._starts, person)
         part = slice(max(begin, end - length), end)
         items, actions, times = (a[part].astype(np.int64) for a in (acts.item, acts.action, acts.time))
         if not later:
@@ -165,9 +170,13 @@ class People:
         order = np.argsort(joined[2], kind="stable")[-length:]
         return joined[0][order], joined[1][order], joined[2][order]
 
+    def _part(self, starts: Ints, person: int) -> tuple[int, int]:
+        """Where what is a person's begins and ends; nothing of who came after the facts were read."""
+        return (int(starts[person]), int(starts[person + 1])) if 0 <= person < len(self.acts.users) else (0, 0)
+
     def _owns(self, person: int) -> Ints:
         n = len(self.acts.items)
-        low, high = np.searchsorted(self.owned, (person * n, (person + 1) * n)) if person >= 0 else (0, 0)
+        low, high = self._part(self._owned_starts, person)
         items = self.owned[low:high] - person * n
         bought, returned = self._bought.get(person), self._returned.get(person)
         if returned:

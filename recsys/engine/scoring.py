@@ -39,6 +39,7 @@ class Scored:
         friends: how many friends own the item, 0 where not known.
         rows: of the candidates that there are, None without a ranker; `read` is what it read of them.
         there: where in the arrays each of `rows` lies, shape (requests, candidates), -1 for padding.
+        vectors: of the candidates' items, shape (requests, candidates, dimensions); None without an encoder.
     """
 
     value: Floats
@@ -46,6 +47,7 @@ class Scored:
     rows: Rows | None
     read: Floats | None
     there: NDArray[np.int64]
+    vectors: NDArray[np.float32] | None
 
     def at(self, ranker: Ranker, place: NDArray[np.int64], position: NDArray[np.int64]) -> Floats:
         """Chances of some of `there` at other positions, (len(place), outcomes)."""
@@ -109,7 +111,8 @@ class Scoring:
         item = found.item[row, column]
         features = np.empty((len(row), len(RANKED_BY)), np.float32)
         features[:, :-1] = online_features(self.store, users, row, item, asked.time)
-        features[:, -1] = self._taste(asked, row, item)
+        vectors = self._vectors(found)
+        features[:, -1] = np.nan if (taste := _taste(asked, vectors)) is None else taste[row, column]
         rows = Rows(features, np.full(len(row), self.ranker.surface(surface.name)), np.ones(len(row), np.int64))
         read = self.ranker.read(rows)
         chances = self.ranker.placed(read, rows)
@@ -120,7 +123,7 @@ class Scoring:
         value[row, column] = objective.value({name: chances[:, k] for k, name in enumerate(OUTCOMES)}, worth)
         friends = np.zeros(found.item.shape, np.int64)
         friends[row, column] = features[:, FRIENDS]
-        return Scored(value, friends, rows, read, there)
+        return Scored(value, friends, rows, read, there, vectors)
 
     def _worth(
         self, item: NDArray[np.int64], price: NDArray[np.int64], days: Floats, features: NDArray[np.float32]
@@ -129,18 +132,24 @@ class Scoring:
         gain = np.maximum(price, 0) * self.state.margin[item]
         return Worth(gain, 0.5 * newness(days) + 0.5 * stranger, self.state.deficit[item])
 
-    def _taste(self, asked: Asked, row: NDArray[np.intp], item: NDArray[np.int64]) -> NDArray[np.float32]:
-        if asked.vectors is None or self.state.vectors is None:
-            return np.full(len(row), np.nan, np.float32)
-        taste: NDArray[np.float32] = np.einsum("nd,nd->n", asked.vectors[row], self.state.vectors[item])
-        return taste
+    def _vectors(self, found: Found) -> NDArray[np.float32] | None:
+        return None if self.state.vectors is None else self.state.vectors[np.maximum(found.item, 0)]
 
     def _plain(self, asked: Asked, found: Found, view: View) -> Scored:
         """Charts, the source that found it, and how new it is; taste where there is an encoder."""
         item = np.maximum(found.item, 0)
         by_source = np.array([PLAIN[name] for name in SOURCES])
         value = self.state.sources.charts.score[item] + by_source[found.source] + NEW * newness(view.days_out)
-        if asked.vectors is not None and self.state.vectors is not None:
-            value = value + np.einsum("rd,rcd->rc", asked.vectors, self.state.vectors[item])
+        vectors = self._vectors(found)
+        if (taste := _taste(asked, vectors)) is not None:
+            value = value + taste
         none = np.zeros(found.item.shape, np.int64)
-        return Scored(np.where(found.item >= 0, value, 0.0), none, None, None, none - 1)
+        return Scored(np.where(found.item >= 0, value, 0.0), none, None, None, none - 1, vectors)
+
+
+def _taste(asked: Asked, vectors: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
+    """Cosines of the people's and the candidates' vectors, shape (requests, candidates)."""
+    if asked.vectors is None or vectors is None:
+        return None
+    taste: NDArray[np.float32] = np.einsum("rd,rcd->rc", asked.vectors, vectors)
+    return taste

@@ -57,13 +57,21 @@ class Found:
 
     def kept(self, keep: NDArray[np.bool_], most: int) -> "Found":
         """The first `most` of those to keep in each row, moved to the left."""
-        width = min(most, int(keep.sum(axis=1).max(initial=0)))
-        # Stable: what comes first stays first.
-        order = np.argsort(~keep, axis=1, kind="stable")[:, :width]
-        there = np.take_along_axis(keep, order, 1)
-        item, partner = np.take_along_axis(self.item, order, 1), np.take_along_axis(self.partner, order, 1)
-        source = np.take_along_axis(self.source, order, 1)
-        return Found(np.where(there, item, -1), source, np.where(there, partner, -1))
+        return self.take(first_of(keep, most))
+
+    def take(self, columns: Ints) -> "Found":
+        """Those in `columns`, shape (requests, fewer candidates), -1 for none."""
+        rows, there = np.arange(len(columns))[:, None], columns >= 0
+        item, partner = np.where(there, self.item[rows, columns], -1), np.where(there, self.partner[rows, columns], -1)
+        return Found(item, self.source[rows, columns], partner)
+
+
+def first_of(keep: NDArray[np.bool_], most: int) -> Ints:
+    """Columns of the first `most` of those to keep in each row, -1 where there are fewer."""
+    width = min(most, int(keep.sum(axis=1).max(initial=0)))
+    # Stable: what comes first stays first.
+    columns = np.argsort(~keep, axis=1, kind="stable")[:, :width]
+    return np.where(np.take_along_axis(keep, columns, 1), columns, -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +149,9 @@ def _without_partner(items: Ints) -> tuple[Ints, Ints]:
 
 
 def _summed(near: Ints, weight: NDArray[np.floating], partner: Ints, most: int) -> tuple[Ints, Ints]:
+    # Most items have few neighbours: columns in which nobody has one are left out.
+    there = (near >= 0).any(axis=0)
+    near, weight, partner = near[:, there], weight[:, there], partner[:, there]
     requests, width = near.shape
     if not width:
         return _without_partner(near)

@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from abc import ABC
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
@@ -56,6 +56,13 @@ class View:
         known = (self.list_price > 0) & (self.price >= 0)
         off = 1 - self.price / np.where(known, self.list_price, 1)
         return np.where(known, np.clip(off, 0.0, 1.0), 0.0)
+
+    def take(self, columns: NDArray[np.int64]) -> "View":
+        """Those in `columns`, shape (requests, fewer candidates), -1 for padding, which is not for sale."""
+        rows = np.arange(len(columns))[:, None]
+        taken = {field.name: getattr(self, field.name)[rows, columns] for field in fields(self)}
+        taken["for_sale"] &= columns >= 0
+        return View(**taken)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What slates are made from: neighbours, charts, people, sources, and how far publishers lie below their share."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -157,9 +158,11 @@ def test_who_owns_what_is_the_last_word_of_the_facts(tmp_path):
 
 
 def test_what_friends_own_is_counted_over_friends():
-    people = people_of(some_acts(np.random.default_rng(8), acts=0))
-    people.friends = np.array([[1, 2], [1, 3], [2, 1], [3, 1]], np.int32)
-    people.owned = np.array([2 * 12 + 5, 2 * 12 + 7, 3 * 12 + 7])
+    friends, owned = (
+        np.array([[1, 2], [1, 3], [2, 1], [3, 1]], np.int32),
+        np.array([2 * 12 + 5, 2 * 12 + 7, 3 * 12 + 7]),
+    )
+    people = replace(people_of(some_acts(np.random.default_rng(8), acts=0)), friends=friends, owned=owned)
     assert people.of_friends([1, 2, 9, -1], 5) == [[7, 5], [], [], []]
     assert people.of_friends([1], 1) == [[7]]
 
