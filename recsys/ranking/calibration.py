@@ -97,15 +97,22 @@ def chained(first: Curve, second: Curve) -> Curve:
     return Curve("isotonic", raw, np.maximum.accumulate(calibrated))
 
 
-def fitted(chances: Floats, happened: NDArray[np.floating], folds: NDArray[np.integer]) -> Curve:
+def fitted(
+    chances: Floats,
+    happened: NDArray[np.floating],
+    folds: NDArray[np.integer],
+    weight: NDArray[np.floating] | None = None,
+) -> Curve:
     """The curve with the least log loss out of fold, found again on all rows.
 
     Args:
         folds: a number a row, such as the person's; rows of one number are never in two folds.
+        weight: of each row; where outcomes are still to come, `happened` and this as in `Early`.
 
     With fewer than PLATT_FROM outcomes or non-outcomes there is nothing to learn from: the chances stay as they are.
     """
-    few = min(happened.sum(), len(happened) - happened.sum())
+    counted = np.ones(len(happened)) if weight is None else np.asarray(weight, np.float64)
+    few = min(counted @ happened, counted.sum() - counted @ happened)
     if few < PLATT_FROM:
         return IDENTITY
     methods: list[Method] = ["identity", "platt"]
@@ -116,17 +123,17 @@ def fitted(chances: Floats, happened: NDArray[np.floating], folds: NDArray[np.in
     for out in range(FOLDS):
         held = fold == out
         for method in methods:
-            curve = _fit(method, chances[~held], happened[~held])
-            losses[method] += log_loss(curve(chances[held]), happened[held]) * int(held.sum())
+            curve = _fit(method, chances[~held], happened[~held], counted[~held])
+            losses[method] += log_loss(curve(chances[held]), happened[held], counted[held]) * counted[held].sum()
     best = min(methods, key=lambda method: losses[method])
-    return _fit(best, chances, happened)
+    return _fit(best, chances, happened, counted)
 
 
-def log_loss(chances: Floats, happened: NDArray[np.floating]) -> float:
-    """Mean over rows, in nats; 0 for no rows."""
+def log_loss(chances: Floats, happened: NDArray[np.floating], weight: NDArray[np.floating] | None = None) -> float:
+    """Mean over rows, by their weight, in nats; 0 for no rows."""
     p = np.clip(chances, LEAST, MOST)
     y = np.asarray(happened, np.float64)
-    return float(-(y * np.log(p) + (1 - y) * np.log1p(-p)).mean()) if len(p) else 0.0
+    return float(np.average(-(y * np.log(p) + (1 - y) * np.log1p(-p)), weights=weight)) if len(p) else 0.0
 
 
 def log_odds(chances: Floats) -> Floats:
@@ -143,15 +150,15 @@ def chance(odds: Floats) -> Floats:
     return p
 
 
-def _fit(method: Method, chances: Floats, happened: NDArray[np.floating]) -> Curve:
+def _fit(method: Method, chances: Floats, happened: NDArray[np.floating], weight: Floats) -> Curve:
     if method == "platt":
-        return _platt(log_odds(chances), np.asarray(happened, np.float64))
+        return _platt(log_odds(chances), np.asarray(happened, np.float64), weight)
     if method == "isotonic":
-        return _isotonic(chances, np.asarray(happened, np.float64))
+        return _isotonic(chances, np.asarray(happened, np.float64), weight)
     return IDENTITY
 
 
-def _platt(odds: Floats, happened: Floats) -> Curve:
+def _platt(odds: Floats, happened: Floats, weight: Floats) -> Curve:
     """Logistic regression on the log odds by Newton steps; a slope that falls below 0 is not allowed.
 
     A weak pull of the slope to 1 and the shift to 0, worth one row in a hundred thousand, keeps it finite.
@@ -159,34 +166,34 @@ def _platt(odds: Floats, happened: Floats) -> Curve:
     centre = float(odds.mean())
     x = odds - centre
     shift, slope = centre, 1.0
-    pull = 1e-5 * len(x)
+    pull = 1e-5 * weight.sum()
     for _ in range(50):
         p = chance(shift + slope * x)
-        weight = p * (1 - p)
-        gradient = np.array([(p - happened).sum(), ((p - happened) * x).sum() + pull * (slope - 1)])
-        cross = float((weight * x).sum())
-        curvature = np.array([[weight.sum() + 1e-12, cross], [cross, (weight * x * x).sum() + pull + 1e-12]])
+        off, bend = weight * (p - happened), weight * p * (1 - p)
+        gradient = np.array([off.sum(), (off * x).sum() + pull * (slope - 1)])
+        cross = float((bend * x).sum())
+        curvature = np.array([[bend.sum() + 1e-12, cross], [cross, (bend * x * x).sum() + pull + 1e-12]])
         step = np.linalg.solve(curvature, gradient)
         step *= min(1.0, 2.0 / (np.abs(step).max() + 1e-12))
         shift, slope = shift - step[0], slope - step[1]
         if np.abs(step).max() < 1e-10:
             break
     if slope < 0:
-        shift, slope = float(log_odds(happened.mean(keepdims=True))[0]), 0.0
+        shift, slope = float(log_odds(np.array([np.average(happened, weights=weight)]))[0]), 0.0
     ends = np.array([centre - 1.0, centre + 1.0])
     return Curve("platt", ends, shift + slope * (ends - centre))
 
 
-def _isotonic(chances: Floats, happened: Floats) -> Curve:
+def _isotonic(chances: Floats, happened: Floats, weight: Floats) -> Curve:
     """Steps by pooling neighbours, smoothed: knots at each step's mean, straight between them in log odds."""
     from sklearn.isotonic import IsotonicRegression
 
     order = np.argsort(chances, kind="stable")
-    p, y = chances[order], happened[order]
-    level = IsotonicRegression(y_min=0, y_max=1).fit_transform(p, y)
+    p, y, w = chances[order], happened[order], weight[order]
+    level = IsotonicRegression(y_min=0, y_max=1).fit_transform(p, y, sample_weight=w)
     starts = np.flatnonzero(np.diff(level, prepend=-1.0) > 0)
-    n = np.diff(starts, append=len(p))
-    mean = np.add.reduceat(p, starts) / n
+    n = np.add.reduceat(w, starts)
+    mean = np.add.reduceat(w * p, starts) / n
     # One half of an outcome more: the ends of a free curve are 0 and 1, which no chance ever is.
     share = (level[starts] * n + 0.5) / (n + 1)
     raw, calibrated = log_odds(mean), np.maximum.accumulate(log_odds(share))

@@ -61,7 +61,9 @@ def fit_ranker(
     recipe: Recipe | None = None,
     progress: Callable[[str], None] = lambda message: None,
 ) -> Ranker:
-    """A ranker that was never shown the days that its report is about.
+    """A ranker whose model was never shown the days that its report is about.
+
+    The report is of curves that were not either; then they are found again on those days too.
 
     Raises:
         RankerError: if there are fewer than LEAST impressions or no clicks to learn from.
@@ -74,13 +76,15 @@ def fit_ranker(
         )
     split = Split.of(impressions)
     model = _model(split, len(surfaces), rng, recipe, progress)
-    curves = _curves(model, split.calibration)
-    bare = Ranker(model, curves, tuple(features), tuple(surfaces), version, {})
+    bare = Ranker(model, _curves(model, split.calibration), tuple(features), tuple(surfaces), version, {})
+    # The curves that serve are of all days that the model never saw: the newest are the most like those to come.
+    since = np.concatenate([split.calibration.time, split.test.time]).min()
+    curves = _curves(model, impressions.take(impressions.time >= since))
     report = {
         "kind": model.kind,
         "rows": {name: len(getattr(split, name)) for name in Split.__slots__},
         "heads": judged(bare, split.test),
-        "curves": [curve.method for curve in curves],
+        "curves": [curve.method for curve in bare.curves],
     }
     return Ranker(model, curves, tuple(features), tuple(surfaces), version, report)
 
@@ -176,8 +180,16 @@ def _loss(model: Experts | Boosted, held: Impressions) -> float:
 
 
 def _curves(model: Experts | Boosted, held: Impressions) -> tuple[Curve, ...]:
-    chances, curves = model.chances(held.rows), []
-    for k in range(len(OUTCOMES)):
-        known = ~np.isnan(held.labels[:, k])
-        curves.append(fitted(chances[known, k], held.labels[known, k], held.user[known]) if known.any() else IDENTITY)
-    return tuple(curves)
+    chances, early = model.chances(held.rows), held.so_far()
+    columns = zip(chances.T, early.happened.T, early.weight.T, strict=True)
+    return tuple(_curve(p, happened, weight, held.user) for p, happened, weight in columns)
+
+
+def _curve(
+    chances: NDArray[np.float64],
+    happened: NDArray[np.float32],
+    weight: NDArray[np.float32],
+    user: NDArray[np.integer],
+) -> Curve:
+    known = weight > 0
+    return fitted(chances[known], happened[known], user[known], weight[known]) if known.any() else IDENTITY

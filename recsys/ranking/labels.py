@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from recsys.facts import place
 from recsys.interactions import DAY
 from recsys.prices import last_before
-from recsys.ranking.rows import CLICK, PURCHASE, REFUND
+from recsys.ranking.rows import CLICK, PURCHASE, REFUND, Early
 from recsys.slate import OUTCOMES
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ WINDOWS = {
     "gift": 7 * DAY,
     "refund": 14 * DAY,
 }
+# Of so few outcomes it is not known how soon they come; a row of which less than this share is known says too little.
+LEAST_DELAYS, LEAST_SHARE = 100, 0.1
 # Which kinds of events make an outcome; any act on an item that was shown is a click on it.
 KINDS = {
     "click": ("view", "wishlist", "cart", "purchase", "gift"),
@@ -48,6 +50,7 @@ class Shown:
         surface: as texts.
         position: from 1.
         labels: float32 (rows, outcomes): 1, 0, or nan while the outcome's window is open at `known_until`.
+        early: what followed so far, for outcomes whose windows are open too.
         model: which scored it, as texts, null for none.
         chances: as they were logged, float64 (rows, outcomes), nan where none were.
     """
@@ -58,6 +61,7 @@ class Shown:
     surface: "pa.ChunkedArray"
     position: NDArray[np.int32]
     labels: NDArray[np.float32]
+    early: Early
     model: "pa.ChunkedArray"
     chances: NDArray[np.float64]
 
@@ -73,6 +77,7 @@ class Shown:
             self.surface.filter(rows),
             self.position[rows],
             self.labels[rows],
+            self.early.take(rows),
             self.model.filter(rows),
             self.chances[rows],
         )
@@ -109,7 +114,7 @@ def shown(workspace: "Workspace", *, since: int | None = None, known_until: int 
         log["time"].to_numpy(),
         log["surface"],
         log["position"].to_numpy(),
-        _labels(log, _with_slates(acts), known_until),
+        *_labels(log, _with_slates(acts), known_until),
         log["model"],
         np.stack([log[name].to_numpy().astype(np.float64) for name in told], axis=1),
     )
@@ -164,19 +169,35 @@ def _with_slates(acts: "pa.Table") -> "pa.Table":
     return pa.concat_tables([named, mended])
 
 
-def _labels(log: "pa.Table", acts: "pa.Table", known_until: int) -> NDArray[np.float32]:
+def _labels(log: "pa.Table", acts: "pa.Table", known_until: int) -> tuple[NDArray[np.float32], Early]:
     labels = np.zeros((len(log), len(OUTCOMES)), np.float32)
+    after = np.full(labels.shape, np.iinfo(np.int64).max)
     shown_at = log["time"].to_numpy()
     row, act = _matched(log, acts)
     since = acts["time"].to_numpy()[act] - shown_at[row]
     for column, outcome in enumerate(OUTCOMES):
         counts = (place(acts["kind"], KINDS[outcome]) >= 0)[act] & (since >= 0) & (since < WINDOWS[outcome])
         labels[row[counts], column] = 1
+        np.minimum.at(after[:, column], row[counts], since[counts])
     labels *= labels[:, CLICK : CLICK + 1]
     labels[:, REFUND] *= labels[:, PURCHASE]
+    weight = np.ones_like(labels)
+    for column, outcome in enumerate(OUTCOMES):
+        closed = shown_at + WINDOWS[outcome] <= known_until
+        delays = after[closed & (labels[:, column] == 1), column]
+        weight[~closed, column] = _come_by(known_until - shown_at[~closed], delays)
+    early = Early(np.where(weight > 0, labels / np.maximum(weight, LEAST_SHARE), 0.0).astype(np.float32), weight)
     for column, outcome in enumerate(OUTCOMES):
         labels[shown_at + WINDOWS[outcome] > known_until, column] = np.nan
-    return labels
+    return labels, early
+
+
+def _come_by(passed: NDArray[np.int64], delays: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The share of delays that are over after the time that passed; 0 where it is small or delays are few."""
+    if len(delays) < LEAST_DELAYS:
+        return np.zeros(len(passed))
+    share = np.searchsorted(np.sort(delays), passed, side="left") / len(delays)
+    return np.where(share >= LEAST_SHARE, share, 0.0)
 
 
 def _matched(log: "pa.Table", acts: "pa.Table") -> tuple[NDArray[np.int64], NDArray[np.int64]]:

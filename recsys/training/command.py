@@ -18,6 +18,7 @@ def add_to(app: typer.Typer) -> None:
     models.callback()(list_models)
     models.command("use")(use)
     models.command("recalibrate")(recalibrate)
+    models.command("renew")(renew)
     app.add_typer(models, name="models")
 
 
@@ -80,6 +81,17 @@ def recalibrate(
 
     made = bend(Workspace.open(workspace), days=days)
     typer.echo("The log says nothing better; nothing changed." if made is None else _line(made))
+
+
+def renew(
+    days: Annotated[int, typer.Option(min=1, help="Of the log, the last ones.")] = 28,
+    workspace: WorkspaceOption = Path("."),
+) -> None:
+    """Let the ranker of the engine that serves learn anew from what was shown lately; the new version serves then."""
+    from recsys.training.renewal import renew as learn
+    from store import Workspace
+
+    typer.echo(_line(learn(Workspace.open(workspace), days=days, progress=_say)))
 
 
 def _line(made: "ModelRecord") -> str:

@@ -1,5 +1,6 @@
 """The encoder's stage: acts of the lake, with the content of items and the surface that each act came from."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,6 +132,8 @@ def _task(run: Run) -> Task:
     bags = _bags(run, data)
     shape = Shape(features=BUCKETS if bags else 0, length=50, hidden=128)
     recipe = Recipe(seed=run.plan.seed)
+    if run.plan.rounds is not None:
+        recipe = replace(recipe, rounds=run.plan.rounds)
     surface = surfaces_of(run.workspace, learnt)
     return Task(
         Batches(learnt, shape, recipe, surface),

@@ -13,7 +13,7 @@ from recsys.errors import ModelError
 from recsys.training.encoding import export_embeddings, train_encoder
 from recsys.training.judging import CARD, judge
 from recsys.training.ranking import train_neighbours, train_ranker
-from recsys.training.run import Run, begin, bundles, runs, unfinished
+from recsys.training.run import Effort, Run, begin, bundles, runs, unfinished
 
 if TYPE_CHECKING:
     from store import Workspace
@@ -44,6 +44,7 @@ def train(
     *,
     seed: int = 0,
     minutes: float = 30.0,
+    rounds: int | None = None,
     resume: bool = False,
     use: bool = True,
     progress: Callable[[str], None] = lambda message: None,
@@ -52,12 +53,13 @@ def train(
 
     Args:
         minutes: of CPU for the encoder; the other stages take about as long as their data do.
+        rounds: of the encoder over the acts, at most; None for as many as help.
         resume: go on with the newest run that did not end, if there is one.
         use: whether the new version serves at once.
     """
     with processes() as at:
         told = progress if at.first else lambda message: None
-        run = _run(workspace, seed, minutes, resume, at, told)
+        run = _run(workspace, seed, Effort(minutes, rounds), resume, at, told)
         for stage in STAGES:
             if at.first or stage.together:
                 _work_on(stage, run)
@@ -67,13 +69,13 @@ def train(
 
 
 def _run(
-    workspace: "Workspace", seed: int, minutes: float, resume: bool, at: Processes, progress: Callable[[str], None]
+    workspace: "Workspace", seed: int, effort: Effort, resume: bool, at: Processes, progress: Callable[[str], None]
 ) -> Run:
     if at.first:
         found = unfinished(workspace, at, progress) if resume else None
         if resume and not found:
             progress("no run is unfinished, so there is nothing to go on with")
-        run = found or begin(workspace, seed, minutes, at, progress)
+        run = found or begin(workspace, seed, effort, at, progress)
         progress(f"run {run.plan.version} {'goes on' if found else 'begins'}, seed {run.plan.seed}")
         at.wait()
         return run

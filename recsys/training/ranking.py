@@ -1,5 +1,6 @@
 """The stages after the encoder: which items go together, and what follows from showing one."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from recsys.features.history import Decisions, History
 from recsys.interactions import Interactions
 from recsys.ranking.fitting import fit_ranker
 from recsys.ranking.labels import Shown, shown
+from recsys.ranking.ranker import Ranker
 from recsys.ranking.rows import Impressions, RankerError, Rows
 from recsys.training.encoding import vectors_before
 from recsys.training.run import Run
@@ -28,44 +30,62 @@ def train_neighbours(run: Run, folder: Path) -> None:
 
 def train_ranker(run: Run, folder: Path) -> None:
     """From the impressions after the cut, each with what was known before it; none where there are too few."""
-    history = History.read(run.workspace)
     log = shown(run.workspace, since=run.plan.cut)
-    rng = np.random.default_rng([run.plan.seed, 20])
+    encoder, rng = Encoder.load(run.done("encoder")), np.random.default_rng([run.plan.seed, 20])
     try:
-        if not len(log):
-            raise RankerError("nothing was shown after the cut, so there is no ranker; charts and taste serve.")
-        impressions, surfaces = _impressions(run, history, log, rng)
-        ranker = fit_ranker(impressions, RANKED_BY, surfaces, version=run.plan.version, rng=rng, progress=run.progress)
+        history = History.read(run.workspace)
+        ranker = ranker_of(history, log, encoder, version=run.plan.version, rng=rng, progress=run.progress)
     except RankerError as error:
         run.progress(f"ranker: none. {error}")
         return
     ranker.save(folder)
 
 
+def ranker_of(
+    history: History,
+    log: Shown,
+    encoder: Encoder,
+    *,
+    version: str,
+    rng: np.random.Generator,
+    progress: Callable[[str], None],
+    rows: int = MOST_ROWS,
+) -> Ranker:
+    """Learnt from a log of impressions, of so many rows at most.
+
+    Raises:
+        RankerError: if there is too little to learn from.
+    """
+    if not len(log):
+        raise RankerError("nothing was shown after the cut, so there is no ranker; charts and taste serve.")
+    impressions, surfaces = _impressions(history, log, encoder, _some_slates(log, rows, rng))
+    progress(f"ranker: {len(impressions):,} impressions on {len(surfaces)} surfaces after the cut")
+    return fit_ranker(impressions, RANKED_BY, surfaces, version=version, rng=rng, progress=progress)
+
+
 def _impressions(
-    run: Run, history: History, log: Shown, rng: np.random.Generator
+    history: History, log: Shown, encoder: Encoder, some: NDArray[np.bool_]
 ) -> tuple[Impressions, tuple[str, ...]]:
     users, items = place(log.users, history.interactions.users), place(log.items, history.catalogue.ids)
     surfaces = tuple(sorted(log.surface.unique().to_pylist()))
     surface = place(log.surface, surfaces)
-    rows = np.flatnonzero((items >= 0) & _some_slates(users, log.time, rng))
+    rows = np.flatnonzero((items >= 0) & some)
     decisions = Decisions(users[rows], items[rows], log.time[rows])
     features = np.empty((len(rows), len(RANKED_BY)), np.float32)
     features[:, :-1] = history.as_of(decisions)
-    encoder = Encoder.load(run.done("encoder"))
     features[:, -1] = _taste(encoder, history.interactions, decisions, [surfaces[each] for each in surface[rows]])
     read = Rows(features, surface[rows], log.position[rows])
-    run.progress(f"ranker: {len(rows):,} impressions on {len(surfaces)} surfaces after the cut")
-    return Impressions(read, log.labels[rows], decisions.time, decisions.user), surfaces
+    return Impressions(read, log.labels[rows], decisions.time, decisions.user, log.early.take(rows)), surfaces
 
 
-def _some_slates(users: NDArray[np.int64], time: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.bool_]:
+def _some_slates(log: Shown, most: int, rng: np.random.Generator) -> NDArray[np.bool_]:
     """All rows, or of too many the whole slates of a draw."""
-    if len(users) <= MOST_ROWS:
-        return np.ones(len(users), bool)
-    _, slate = np.unique(np.stack([users, time]), axis=1, return_inverse=True)
+    if len(log) <= most:
+        return np.ones(len(log), bool)
+    users = place(log.users, log.users.unique().to_pylist())
+    _, slate = np.unique(np.stack([users, log.time]), axis=1, return_inverse=True)
     chances = rng.random(int(slate.max()) + 1)
-    kept: NDArray[np.bool_] = chances[slate] < MOST_ROWS / len(users)
+    kept: NDArray[np.bool_] = chances[slate] < most / len(log)
     return kept
 
 

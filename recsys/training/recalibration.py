@@ -1,6 +1,5 @@
 """An engine changes what people see, and so what they do: its chances are mended by what it logged itself."""
 
-import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from recsys.engine import MODEL
 from recsys.engine.bundle import RANKER
 from recsys.errors import ModelError
-from recsys.files import whole_folder
+from recsys.facts import place
 from recsys.interactions import DAY
 from recsys.ranking.calibration import IDENTITY, Curve, chained, fitted, log_loss
 from recsys.ranking.fitting import judged_head
@@ -18,6 +17,7 @@ from recsys.ranking.labels import Shown, shown
 from recsys.ranking.ranker import Ranker
 from recsys.ranking.rows import CLICK
 from recsys.slate import OUTCOMES
+from recsys.training.successor import next_version, register_successor
 
 if TYPE_CHECKING:
     from store import Workspace
@@ -27,6 +27,8 @@ DAYS = 21
 # The last part of the log is held out: a curve that does not do better on it is not used.
 HELD_OUT = 0.3
 LEAST_CLICKS = 500
+# A day counts half as much as one so many days later: people, deals and what they have seen before move on.
+HALF_LIFE = 3 * DAY
 
 
 def recalibrate(workspace: "Workspace", *, days: int = DAYS, use: bool = True) -> "ModelRecord | None":
@@ -49,30 +51,24 @@ def recalibrate(workspace: "Workspace", *, days: int = DAYS, use: bool = True) -
     clicks = int(np.nansum(log.labels[:, CLICK])) if len(log) else 0
     if clicks < LEAST_CLICKS:
         return None
-    users = np.unique(np.array(log.users.to_pylist()), return_inverse=True)[1]
-    found = [_better(log.chances[:, k], log.labels[:, k], users, log.time) for k in range(len(OUTCOMES))]
+    users = place(log.users, log.users.unique().to_pylist())
+    found = [_better(log, users, k) for k in range(len(OUTCOMES))]
     if all(curve is None for curve, _ in found):
         return None
-    version = _next(workspace, record.version)
+    version = next_version(workspace, record)
     curves = tuple(
         old if new is None else chained(old, new) for old, (new, _) in zip(ranker.curves, found, strict=True)
     )
     told = {outcome: each for outcome, (_, each) in zip(OUTCOMES, found, strict=True)}
     report = {**ranker.report, "recalibrated": {"from": record.version, "rows": len(log), "heads": told}}
-    artifact = _written(workspace, record, replace(ranker, curves=curves, version=version, report=report), version)
-    made = workspace.registry.save_model(
-        MODEL,
-        version,
-        artifact=artifact,
+    return register_successor(
+        workspace,
+        record,
+        replace(ranker, curves=curves, version=version, report=report),
         metrics={**record.metrics, "recalibrated": told},
         card={**record.card, "recalibrated": {"from": record.version, "rows": len(log), "clicks": clicks}},
-        lake_versions=workspace.lake.versions(),
-        code_version=record.code_version,
+        reason=f"{version} is {record.version} with chances as its own log has them" if use else None,
     )
-    if use:
-        reason = f"{version} is {record.version} with chances as its own log has them"
-        made = workspace.registry.use_model(MODEL, version, by="recalibration", reason=reason)
-    return made
 
 
 def _own_log(workspace: "Workspace", version: str, days: int) -> Shown:
@@ -87,36 +83,21 @@ def _own_log(workspace: "Workspace", version: str, days: int) -> Shown:
     return log.take(own)
 
 
-def _better(
-    chances: NDArray[np.float64], labels: NDArray[np.float32], users: NDArray[np.int64], time: NDArray[np.int64]
-) -> tuple[Curve | None, dict[str, Any] | None]:
-    """A curve that does better on the later part of the rows, and how both did there; None where there is none."""
-    known = ~np.isnan(labels)
-    p, y, who, when = chances[known], labels[known], users[known], time[known]
+def _better(log: Shown, users: NDArray[np.int64], outcome: int) -> tuple[Curve | None, dict[str, Any] | None]:
+    """A curve that does better on the later part of the log, and how both did there, as far as windows are closed;
+    None where there is none. What came early counts for outcomes whose windows are open."""
+    known = log.early.weight[:, outcome] > 0
+    p, y = log.chances[known, outcome], log.early.happened[known, outcome]
+    who, when = users[known], log.time[known]
+    weight = log.early.weight[known, outcome] * np.exp2((when - log.time[-1]) / HALF_LIFE)
     if not len(p):
         return None, None
     later = when >= np.quantile(when, 1 - HELD_OUT, method="higher")
-    curve = fitted(p[~later], y[~later], who[~later]) if later.any() and (~later).any() else IDENTITY
-    if curve.method == "identity" or log_loss(curve(p[later]), y[later]) >= log_loss(p[later], y[later]):
+    early = ~later
+    curve = fitted(p[early], y[early], who[early], weight[early]) if later.any() and early.any() else IDENTITY
+    losses = [log_loss(each, y[later], weight[later]) for each in (p[later], curve(p[later]))]
+    if curve.method == "identity" or losses[1] >= losses[0]:
         return None, None
-    before, after = (judged_head(each, y[later], who[later]) for each in (p[later], curve(p[later])))
-    return fitted(p, y, who), {"before": before, "after": after}
-
-
-def _next(workspace: "Workspace", version: str) -> str:
-    """The version's name with a number after it that is not taken."""
-    base = version.split("+")[0]
-    taken = {each.version for each in workspace.registry.models(MODEL)}
-    return next(name for k in range(1, len(taken) + 2) if (name := f"{base}+{k}") not in taken)
-
-
-def _written(workspace: "Workspace", record: "ModelRecord", ranker: Ranker, version: str) -> str:
-    """The folder of the new version, relative to the workspace: the old one's files and the new ranker."""
-    old = workspace.path / record.artifact
-    target = old.with_name(version)
-    with whole_folder(target) as beside:
-        shutil.copytree(
-            old, beside, ignore=lambda folder, names: [RANKER] if folder == str(old) else [], dirs_exist_ok=True
-        )
-        ranker.save(beside / RANKER)
-    return str(target.relative_to(workspace.path))
+    labels = log.labels[known, outcome][later]
+    before, after = (judged_head(each, labels, who[later]) for each in (p[later], curve(p[later])))
+    return fitted(p, y, who, weight), {"before": before, "after": after}

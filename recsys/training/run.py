@@ -23,6 +23,19 @@ LEARNT_FROM = 0.7
 
 
 @dataclass(frozen=True, slots=True)
+class Effort:
+    """How much the encoder may learn, whichever ends first.
+
+    Attributes:
+        minutes: of CPU; how far it comes in them depends on the machine.
+        rounds: over the acts; the same number gives the same encoder on the same machine. None: as many as help.
+    """
+
+    minutes: float = 30.0
+    rounds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What a run was asked for; a run that goes on reads it again.
 
@@ -30,7 +43,7 @@ class Plan:
         lake_versions: of the facts; later imports do not reach a run that has begun.
         cut: the encoder learns from acts before it, the ranker from impressions after it; microseconds since 1970.
         end: just after the last act.
-        minutes: of CPU that the encoder may take.
+        minutes, rounds: as in `Effort`.
     """
 
     version: str
@@ -41,6 +54,7 @@ class Plan:
     cut: int
     end: int
     began: str
+    rounds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +72,7 @@ class Run:
         return self.folder / stage
 
 
-def begin(workspace: "Workspace", seed: int, minutes: float, at: Processes, progress: Callable[[str], None]) -> Run:
+def begin(workspace: "Workspace", seed: int, effort: Effort, at: Processes, progress: Callable[[str], None]) -> Run:
     """A new run on the facts as they are now.
 
     Raises:
@@ -69,7 +83,8 @@ def begin(workspace: "Workspace", seed: int, minutes: float, at: Processes, prog
     frozen = workspace.at(versions)
     cut, end = _cut(frozen)
     version = _free_name(workspace, f"{now:%Y%m%d-%H%M%S}")
-    plan = Plan(version, seed, minutes, versions, code_version(), cut, end, now.isoformat(timespec="seconds"))
+    began = now.isoformat(timespec="seconds")
+    plan = Plan(version, seed, effort.minutes, versions, code_version(), cut, end, began, effort.rounds)
     folder = runs(workspace) / version
     folder.mkdir(parents=True)
     write_json(folder / PLAN, asdict(plan))

@@ -109,3 +109,17 @@ def test_too_few_rows_for_the_bins_are_refused():
     with pytest.raises(ValueError, match="10 rows cannot fill 15 bins"):
         calibration_error(np.full(10, 0.1), np.zeros(10))
     assert isinstance(calibration_error(np.full(15, 0.1), np.zeros(15)), CalibrationError)
+
+
+@pytest.mark.parametrize("rows", [300, 20_000])
+def test_a_row_of_weight_two_counts_as_two_rows(rows):
+    rng = np.random.default_rng(8)
+    _, happened, raw = bent(rng, rows, bend=1.7, rate=-1.5)
+    twice, folds, grid = rng.random(rows) < 0.5, np.arange(rows), np.linspace(0.01, 0.9, 50)
+    both = np.concatenate([np.arange(rows), np.flatnonzero(twice)])
+    weighted = fitted(raw, happened, folds, 1.0 + twice)
+    repeated = fitted(raw[both], happened[both], folds[both])
+    assert weighted.method == repeated.method != "identity"
+    assert weighted(grid) == pytest.approx(repeated(grid), rel=1e-6)
+    losses = log_loss(raw, happened, 1.0 + twice), log_loss(raw[both], happened[both])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-12)

@@ -129,3 +129,43 @@ def test_only_impressions_since_a_time_are_taken(tmp_path):
     workspace = a_log(tmp_path)
     assert len(shown(workspace, since=int(NOON.timestamp() * 1e6))) == 2
     assert len(shown(workspace, since=int(NOON.timestamp() * 1e6) + 1)) == 0
+
+
+def test_purchases_that_came_early_stand_for_those_that_come_later(tmp_path):
+    """Slates over 30 days, one in five bought, after 1.5 days on average: all are known, or those of the last week not."""
+    rng = np.random.default_rng(6)
+    workspace, slates = Workspace.create(tmp_path / "shop"), 6_000
+    times = [NOON + timedelta(days=30 * k / slates) for k in range(slates)]
+    rows = [
+        {"slate_id": f"s{k}", "position": 1, "user_id": f"u{k}", "time": time, "surface": "homepage", "item_id": "a", "propensity": 0.5, "policy": "p"}
+        for k, time in enumerate(times)
+    ]  # fmt: skip
+    delays, bought = rng.exponential(1.5, slates), rng.random(slates) < 0.2
+    events = [
+        {
+            "unit_id": f"u{k}",
+            "kind": kind,
+            "item_id": "a",
+            "slate_id": f"s{k}",
+            "time": times[k] + timedelta(days=after),
+        }
+        for k in np.flatnonzero(bought)
+        for kind, after in (("view", 0.001), ("purchase", delays[k]))
+    ]
+    events = [event for event in events if event["time"] < at(30)]
+    workspace.lake.append("recommendations", pa.Table.from_pylist(rows), source="slates")
+    workspace.lake.append("events", pa.Table.from_pylist(events), source="events")
+    log = shown(workspace, known_until=int(at(30).timestamp() * 1e6))
+    purchase, wishlist = OUTCOMES.index("purchase"), OUTCOMES.index("wishlist")
+    opened = np.isnan(log.labels[:, purchase])
+    weight, happened = log.early.weight[opened, purchase], log.early.happened[opened, purchase]
+    assert 0.2 * slates < opened.sum() < 0.25 * slates
+    told, plain = weight @ happened / weight.sum(), (happened > 0).mean()
+    within = (delays[bought] < 7).mean() * 0.2
+    assert abs(told - within) < 4 * np.sqrt(0.2 * 0.8 / weight.sum())
+    assert plain < 0.9 * within
+    closed = ~opened
+    assert (log.early.weight[closed, purchase] == 1).all()
+    assert np.array_equal(log.early.happened[closed, purchase], log.labels[closed, purchase])
+    # Nobody wished for anything, so nothing says how soon that comes.
+    assert set(log.early.weight[np.isnan(log.labels[:, wishlist]), wishlist].tolist()) == {0.0}
