@@ -111,17 +111,17 @@ class Trials:
             log.offer(who, np.full(len(who), programme), start[rows], depth, half, none, ends)
 
 
-def draw_trials(people: People, opening: int, draws: Draws, designs: tuple[Design, ...] = DESIGNS) -> Trials:
+def draw_trials(people: People, opening: int, draws: Draws) -> Trials:
     """Arms drawn blindly and for each experiment alone."""
     n = len(people)
     everyone = np.arange(n)
-    treated, crossed = np.zeros((n, len(designs)), bool), np.zeros((n, len(designs)), bool)
-    for k, design in enumerate(designs):
+    treated, crossed = np.zeros((n, len(DESIGNS)), bool), np.zeros((n, len(DESIGNS)), bool)
+    for k, design in enumerate(DESIGNS):
         treated[:, k] = draws.happens(0.5, f"arm {design.id}", 0, people.circle if design.by_circle else everyone)
         # One crossed person would count against a whole circle.
         if not design.by_circle:
             crossed[:, k] = draws.happens(CROSSOVERS, f"crossed {design.id}", 0, everyone)
-    return Trials(designs, opening, treated, treated, crossed)
+    return Trials(DESIGNS, opening, treated, treated, crossed)
 
 
 def no_trials(people: People, days: int) -> Trials:

@@ -1,6 +1,5 @@
 """The true effects of the demo shop's experiments: its last weeks lived again with everybody in one arm."""
 
-from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, replace
 
@@ -10,7 +9,6 @@ from recsys.world.calendar import DAY
 from recsys.world.designs import Change
 from recsys.world.draws import Flags, Floats, Ints
 from recsys.world.log import KINDS, Log
-from recsys.world.policy import Policy
 from recsys.world.shop import Shop
 
 CONVERSION_DAYS = 7
@@ -56,22 +54,21 @@ class _Lived:
     first: Ints
 
 
-def true_effects(shop: Shop, id: str, policy: Callable[[Shop], Policy] = lambda shop: shop.plain) -> Truth:
-    """The truth of one experiment; the others are as they are, and nobody is lost through this one.
+def true_effects(shop: Shop, id: str) -> Truth:
+    """The truth of one experiment under the plain policy; the others are as they are, nobody is lost through this one.
 
     The same random numbers give all people the same visits in both arms, so that the difference is exact for these
     people and this luck. People who are logged in both arms are left out, as a readout leaves them out.
 
     Args:
         shop: at the beginning of the day on which the experiments start; it is left as it is.
-        policy: what shows slates in a shop that is lived again; one for each, as a policy may learn.
     """
     trials = shop.setting.trials
     k = [design.id for design in trials.designs].index(id)
     design = trials.designs[k]
 
     def lived(own: bool, friends: bool) -> _Lived:
-        return _lived(shop, k, policy, own=own, friends=friends)
+        return _lived(shop, k, own=own, friends=friends)
 
     none, everyone = lived(False, False), lived(True, True)
     units = (none.first >= 0) & ~trials.crossed[:, k]
@@ -84,17 +81,16 @@ def true_effects(shop: Shop, id: str, policy: Callable[[Shop], Policy] = lambda 
     return Truth(effects, _effects(none, lived(True, False), units), _effects(none, lived(False, True), units))
 
 
-def _lived(shop: Shop, experiment: int, policy: Callable[[Shop], Policy], *, own: bool, friends: bool) -> _Lived:
+def _lived(shop: Shop, experiment: int, *, own: bool, friends: bool) -> _Lived:
     trials = shop.setting.trials
     treated, others = trials.treated.copy(), trials.friends_treated.copy()
     treated[:, experiment], others[:, experiment] = own, friends
     losses = trials.designs[experiment].loss is None
     changed = replace(trials, treated=treated, friends_treated=others, losses=losses)
     again = Shop(replace(shop.setting, trials=changed), deepcopy(shop.state), shop.names)
-    chosen = policy(again)
     logs: list[Log] = []
     while again.state.day < again.setting.calendar.days:
-        logs.append(again.day(chosen))
+        logs.append(again.day(again.plain))
     rows = [row for log in logs for row in log.events]
     kind, person, second, value = (np.concatenate([row[column] for row in rows]) for column in range(4))
     return _Lived(kind, person, second, value, again.state.exposed[:, experiment])
