@@ -344,7 +344,7 @@ def demo(
     folder: Annotated[Path, typer.Argument()] = Path("demo"),
     people: Annotated[int, typer.Option(min=1_000, max=1_000_000, help="How many people the shop has.")] = 10_000,
     days: Annotated[int, typer.Option(min=42, max=730, help="How long it is open; experiments run in the end.")] = 120,
-    train: Annotated[float, typer.Option(min=0, help="CPU minutes for the encoder of later days; 0: no engine.")] = 0.6,
+    train: Annotated[float, typer.Option(min=0, help="Most CPU minutes for its encoder; 0: no engine.")] = 5.0,
 ) -> None:
     """Build the demo shop in FOLDER and read its experiments; a finished one is left as it is."""
     from recsys.world import build, trained_engine

@@ -2,23 +2,29 @@
 
 import tomllib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from recsys.errors import ShopError
 from recsys.world.building import FOLDER, PLAN, Building, keep_plan
 from recsys.world.designs import DAYS
-from recsys.world.served import BatchRecommender, Served
+from recsys.world.policy import Policy
+from recsys.world.shop import Shop
 from recsys.world.today import Plan
 from store import Workspace
 
 DEFINITIONS = Path(__file__).parent / "experiments"
 PEOPLE, LENGTH, SEED = 10_000, 120, 2026
-# The share of days that an engine serves, the last ones: 50 of 120.
-SERVED = 5 / 12
-# So many days after it began to serve an engine is renewed; within a week after it, all its outcomes are known.
-RENEWED = (10, 25)
+# The share of days that an engine serves, the last ones: 40 of 120.
+SERVED = 1 / 3
+# So many days after it began to serve it learns from its own log: first its ranker anew, then its chances alone.
+RENEWED, RECALIBRATED = (8,), (12, 18, 24, 30)
 FEWEST_DAYS = 42
 DONE = "done"
+# How often the encoder goes through the acts of PEOPLE; of fewer people more often.
+ROUNDS = 5
+# Impressions that the ranker learns from then, enough for a shop of this size.
+RENEWED_ROWS = 200_000
 # Candidates that are ranked of each request: fewer than in a live shop, since a day has thousands.
 RANKED = 100
 # Where shops of versions before the living one kept their plan.
@@ -31,7 +37,7 @@ def build(
     people: int = PEOPLE,
     days: int = LENGTH,
     seed: int = SEED,
-    engine: Callable[[Workspace], BatchRecommender] | None = None,
+    engine: Callable[[Workspace, Shop], AbstractContextManager[Policy]] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> None:
     """The demo shop in a workspace: facts in the lake, experiments as files and in the registry. No looks are taken.
@@ -62,8 +68,8 @@ def build(
     building.until(switch(days) if engine else days, building.shop.plain, say)
     for stop in renewals(days) if engine else ():
         if engine and building.day < stop:
-            served = Served(engine(workspace), building.shop.names, building.shop.setting.draws)
-            building.until(stop, served, say)
+            with engine(workspace, building.shop) as policy:
+                building.until(stop, policy, say)
     say("Writing the experiments")
     write_experiments(workspace, people / PEOPLE)
     (root / FOLDER / DONE).touch()
@@ -76,33 +82,42 @@ def switch(days: int) -> int:
 
 def renewals(days: int) -> tuple[int, ...]:
     """The days before which an engine's service ends: it is made anew from then on, at the last the shop ends."""
-    return (*(day for after in RENEWED if (day := switch(days) + after) < days), days)
+    return (*(day for after in (*RENEWED, *RECALIBRATED) if (day := switch(days) + after) < days), days)
 
 
 def trained_engine(
     minutes: float, progress: Callable[[str], None] | None = None
-) -> Callable[[Workspace], BatchRecommender]:
-    """For `build`: an engine trained on the first weeks; where one serves already, it is mended by its own log.
+) -> Callable[[Workspace, Shop], AbstractContextManager[Policy]]:
+    """For `build`: an engine trained on the first weeks; where one serves already, it learns from its own log.
 
     An engine changes what people see and so what they do: its chances would be too high before long.
 
     Args:
-        minutes: of CPU that the encoder may take.
+        minutes: of CPU that the encoder may take at most; within them it has the same number of rounds on any machine,
+            so that the shop is the same.
     """
+    say = progress or (lambda message: None)
 
-    def engine(workspace: Workspace) -> BatchRecommender:
+    def engine(workspace: Workspace, shop: Shop) -> AbstractContextManager[Policy]:
         from recsys.engine import MODEL
         from recsys.engine.bundle import RANKER
-        from recsys.engine.engine import Engine
         from recsys.training.pipeline import train
         from recsys.training.recalibration import recalibrate
+        from recsys.training.renewal import renew
+        from recsys.world.helpers import helpers
 
         serving = workspace.registry.serving_model(MODEL)
         if serving is None:
-            train(workspace, minutes=minutes, resume=True, progress=progress or (lambda message: None))
+            rounds = max(ROUNDS * PEOPLE // shop.setting.plan.people, 1)
+            train(workspace, minutes=minutes, rounds=rounds, resume=True, progress=say)
         elif (workspace.path / serving.artifact / RANKER).is_dir():
-            recalibrate(workspace)
-        return Engine.open(workspace, ranked=RANKED)
+            if shop.state.day - switch(shop.setting.plan.days) in RENEWED:
+                say("The ranker learns from what the engine showed")
+                renew(workspace, rows=RENEWED_ROWS, progress=say)
+            else:
+                say("Chances are held against what the engine's own slates led to")
+                recalibrate(workspace)
+        return helpers(workspace, shop, ranked=RANKED)
 
     return engine
 

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from holdout import app
-from recsys.world import DESIGNS, Plan, Shop, ShopError, build
+from recsys.world import DESIGNS, Plan, Policy, Served, Shop, ShopError, build
 from recsys.world.policy import SIZES, SURFACES
 from store import Workspace
 from tests.recsys.world.a_shop import facts
