@@ -115,11 +115,29 @@ def judged_head(
         "observed_rate": float(y.mean()),
         "calibration_error": found.error,
         "calibration_floor": found.floor,
+        "calibration_error_error": error_of_calibration(p, y, user[known]),
         "log_loss": log_loss(p, y),
         "log_loss_of_rate": log_loss(np.full(len(y), float(y.mean())), y),
         "auc": area_under_curve(p, y),
         "auc_error": error_of_area(p, y, user[known]),
     }
+
+
+def error_of_calibration(
+    chances: NDArray[np.float64], happened: NDArray[np.floating], user: NDArray[np.integer]
+) -> float | None:
+    """Standard error of the calibration error where rows of one person depend on each other, the bins held fixed and
+    no bin's difference changing its sign; None for fewer people than LEAST_PEOPLE."""
+    order = np.argsort(chances, kind="stable")
+    edges = np.linspace(0, len(order), BINS + 1).astype(np.int64)
+    away = (chances - happened)[order]
+    people, row = np.unique(user[order], return_inverse=True)
+    if len(people) < LEAST_PEOPLE:
+        return None
+    off = np.add.reduceat(away, edges[:-1]) / np.diff(edges)
+    # What each row adds to the sum of |differences|, less what it adds on average in its bin.
+    adds = np.repeat(np.sign(off), np.diff(edges)) * (away - np.repeat(off, np.diff(edges))) / len(order)
+    return float(np.sqrt((np.bincount(row, adds) ** 2).sum() * len(people) / (len(people) - 1)))
 
 
 def area_under_curve(chances: NDArray[np.float64], happened: NDArray[np.floating]) -> float:

@@ -10,6 +10,8 @@ from store.registry import ModelRecord
 QUANTILE = 1.959964
 # An order among fewer than this is an anecdote.
 LEAST_HAPPENED = 10
+# Of a rarer outcome every small chance looks calibrated: its error is at most about its rate.
+LEAST_CALIBRATED = 100
 ERROR = "_error"
 Reading = Literal["better", "worse", "same", "unclear", "other_days", "not_in_both"]
 COLD = "Recall@10 of items that nobody had touched"
@@ -145,10 +147,14 @@ def _order(heads: Mapping[str, Any]) -> Iterator[Figure]:
 
 def _calibration(heads: Mapping[str, Any]) -> Iterator[Figure]:
     for outcome, told in heads.items():
-        if told and told["happened"] >= LEAST_HAPPENED:
-            error, floor = _number(told.get("calibration_error")), _number(told.get("calibration_floor"))
-            beside = "" if floor is None else f"luck alone makes {floor:.4f}"
-            yield Figure(CALIBRATION, TITLES.get(outcome, outcome), error, None, beside, floor, higher=False)
+        name = TITLES.get(outcome, outcome)
+        if not told or told["happened"] < LEAST_CALIBRATED:
+            yield Figure(CALIBRATION, name, None, beside="too few happened to judge it", higher=False)
+            continue
+        error, floor = _number(told.get("calibration_error")), _number(told.get("calibration_floor"))
+        beside = "" if floor is None else f"luck alone makes {floor:.4f}"
+        spread = _number(told.get("calibration_error_error"))
+        yield Figure(CALIBRATION, name, error, spread, beside, floor, higher=False)
 
 
 def _share_error(value: float | None, people: float | None) -> float | None:

@@ -22,7 +22,7 @@ RENEWED, RECALIBRATED = (8,), (12, 18, 24, 30)
 FEWEST_DAYS = 42
 DONE = "done"
 # How often the encoder goes through the acts of PEOPLE; of fewer people more often.
-ROUNDS = 5
+ROUNDS = 7
 # Impressions that the ranker learns from then, enough for a shop of this size.
 RENEWED_ROWS = 200_000
 # Candidates that are ranked of each request: fewer than in a live shop, since a day has thousands.

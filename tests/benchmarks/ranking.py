@@ -1,32 +1,39 @@
 """The ranker and the engine on the demo shop: calibration on later days, what the shop earns, CPU a request."""
 
 import copy
+import itertools
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from recsys.engine.engine import Engine
+from recsys.facts import place
 from recsys.interactions import DAY
 from recsys.ranking.fitting import judged_head
-from recsys.ranking.labels import shown
+from recsys.ranking.labels import Shown, shown
+from recsys.ranking.rows import CLICK
 from recsys.slate import OUTCOMES, Request
 from recsys.surfaces.surface import known_surfaces
+from recsys.training.cards import LEAST_CALIBRATED
 from recsys.training.pipeline import train
 from recsys.training.recalibration import recalibrate
+from recsys.training.renewal import renew
 from recsys.world import Plan, Shop
+from recsys.world.demo import RECALIBRATED, RENEWED
 from recsys.world.served import Served
 from store import Workspace
 
-PEOPLE, PLAIN_DAYS, DAYS, MINUTES = 2_000, 60, 88, 0.5
-# Days of the engine after which it is mended by its own log.
-MENDED = 12
+PEOPLE, PLAIN_DAYS, DAYS, ROUNDS = 4_000, 60, 92, 15
+# Days of the engine after which it learns from its own log, as in the demo: the ranker anew, or its chances alone.
+LEARNS: dict[int, Callable[[Workspace], object]] = dict.fromkeys(RECALIBRATED, recalibrate) | {RENEWED[0]: renew}
 RESULTS = Path(__file__).parent / "results" / "ranking.md"
 BATCH, SINGLE = 768, 200
 
@@ -36,30 +43,44 @@ def main(data: Path, repeat: int, peers: bool) -> None:
     del repeat, peers
     folder = data / "ranking"
     shop = _lived(folder)
-    both = {name: _live_on(folder, name, shop) for name in ("plain", "engine")}
+    plain = _live_on(folder, "plain", shop, {})
+    left, learning = _live_on(folder, "left", shop, {}), _live_on(folder, "learning", shop, LEARNS)
+    recalibrated = ", ".join(map(str, RECALIBRATED))
     lines = [
         "# The ranker and the engine on the demo shop",
         "",
-        f"{PEOPLE:,} people; {PLAIN_DAYS} days under the plain policy, then an engine is trained ({MINUTES:g} minutes of CPU for the encoder),",
-        f"then {DAYS - PLAIN_DAYS} days are lived twice with the same random numbers: under the plain policy and under the engine,",
-        f"which is mended by its own log (`holdout models recalibrate`) after {MENDED} days.",
+        f"{PEOPLE:,} people; {PLAIN_DAYS} days under the plain policy, then an engine is trained ({ROUNDS} rounds of the encoder), then",
+        f"{DAYS - PLAIN_DAYS} days are lived three times with the same random numbers: under the plain policy, under the engine left as it was",
+        f"trained, and under the engine that learns as in the demo: a new ranker after {RENEWED[0]} days (`holdout models renew`), chances bent to its",
+        f"own log after {recalibrated} (`holdout models recalibrate`).",
         "",
         "## Chances that the engine logged, against what happened",
         "",
-        "On the days after training, of impressions whose windows are closed; by 15 bins of equal numbers of rows. The floor is the mean",
-        "error of exact chances.",
+        "Of each span of days only what was learnt before it is at work: all of it is held out. Of impressions whose windows are closed; by 15",
+        "bins of equal numbers of rows, with 95 % margins for what is one person's. The floor is the mean error of exact chances. Heads with fewer",
+        f"than {LEAST_CALIBRATED} outcomes are not judged.",
         "",
-        *_calibration(both["engine"]),
+        *_calibration({"left": left, "learns": learning}),
+        "",
+        "### By surface, the last span",
+        "",
+        *_by_surface({"left": left, "learns": learning}),
+        "",
+        "### Where a click was expected and did not come, the last span",
+        "",
+        "Predicted over observed clicks; the homepage's places, and how often the person had been shown the item before.",
+        "",
+        *_where({"left": left, "learns": learning}),
         "",
         "## What the shop earned on those days",
         "",
-        "Both fill the same number of places: 10 on the homepage, 6 on the wishlist, 5 elsewhere.",
+        "All fill the same number of places: 10 on the homepage, 6 on the wishlist, 5 elsewhere.",
         "",
-        *_earned(both),
+        *_earned({"plain": plain, "engine, left": left, "engine, learns": learning}),
         "",
         "## CPU a request (one thread)",
         "",
-        *_cpu(both["engine"]),
+        *_cpu(learning),
     ]
     print("\n".join(lines))
     RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -73,19 +94,20 @@ def _lived(folder: Path) -> Shop:
     for name, table in shop.standing().items():
         workspace.lake.append(name, table, source="standing")
     _append(workspace, shop.until(PLAIN_DAYS, shop.plain), "plain days")
-    train(workspace, minutes=MINUTES, progress=print)
+    train(workspace, rounds=ROUNDS, progress=print)
     return shop
 
 
-def _live_on(folder: Path, name: str, shop: Shop) -> Workspace:
+def _live_on(folder: Path, name: str, shop: Shop, learns: Mapping[int, Callable[[Workspace], object]]) -> Workspace:
     workspace = Workspace.open(shutil.copytree(folder / "shop", folder / name))
     shop = copy.deepcopy(shop)
     if name == "plain":
         _append(workspace, shop.until(DAYS, shop.plain), "later days")
         return workspace
-    _append(workspace, shop.until(PLAIN_DAYS + MENDED, _served(workspace, shop)), "first days")
-    recalibrate(workspace)
-    _append(workspace, shop.until(DAYS, _served(workspace, shop)), "mended days")
+    for stop in (*sorted(learns), DAYS - PLAIN_DAYS):
+        _append(workspace, shop.until(PLAIN_DAYS + stop, _served(workspace, shop)), f"days to {stop}")
+        if stop in learns:
+            learns[stop](workspace)
     return workspace
 
 
@@ -108,36 +130,90 @@ def _later(workspace: Workspace) -> int:
     return (round(last.timestamp() * 1e6) // DAY + 1 - (DAYS - PLAIN_DAYS)) * DAY
 
 
-def _calibration(workspace: Workspace) -> list[str]:
-    log = shown(workspace, since=_later(workspace))
-    lines = [
-        "| version | surface | outcome | rows | happened | predicted | observed | error | floor | AUC |",
-        "|---" * 10 + "|",
-    ]
-    model, surface = (np.array(column.to_pylist()) for column in (log.model, log.surface))
-    user = np.unique(np.array(log.users.to_pylist()), return_inverse=True)[1]
-    for version, told in zip(dict.fromkeys(model.tolist()), ("as trained", "mended"), strict=False):
-        for name in ("all", *known_surfaces()):
-            rows = (model == version) & ((surface == name) | (name == "all"))
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What the engine showed, with the day of its service (from 0), the surface, and how often it was shown before."""
+
+    shown: Shown
+    day: NDArray[np.int64]
+    surface: NDArray[np.str_]
+    user: NDArray[np.int64]
+    before: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> "Log":
+        log = shown(workspace, since=(later := _later(workspace)))
+        user, item = (place(ids, ids.unique().to_pylist()) for ids in (log.users, log.items))
+        key = user * (int(item.max()) + 1) + item
+        order = np.argsort(key, kind="stable")
+        starts = np.flatnonzero(np.diff(key[order], prepend=-1))
+        before = np.empty(len(key), np.int64)
+        before[order] = np.arange(len(key)) - np.repeat(starts, np.diff(starts, append=len(key)))
+        return cls(log, (log.time - later) // DAY, np.array(log.surface.to_pylist()), user, before)
+
+
+def _spans() -> list[tuple[int, int]]:
+    return list(itertools.pairwise((0, *sorted(LEARNS), DAYS - PLAIN_DAYS)))
+
+
+def _calibration(arms: Mapping[str, Workspace]) -> list[str]:
+    head = "| engine | days | outcome | rows | happened | predicted | observed | error | floor | AUC |"
+    lines = [head, "|---" * 10 + "|"]
+    for name, workspace in arms.items():
+        log = Log.of(workspace)
+        for low, high in _spans():
+            rows = (log.day >= low) & (log.day < high)
             for k, outcome in enumerate(OUTCOMES):
-                found = judged_head(log.chances[rows, k], log.labels[rows, k], user[rows])
-                cells = _told(found) if found else "too few | | | | | | |"
-                lines.append(f"| {told} | {name} | {outcome} | {cells}")
+                lines.append(f"| {name} | {low + 1} to {high} | {outcome} | {_told(log, rows, k)}")
     return lines
 
 
-def _told(found: dict[str, Any]) -> str:
+def _by_surface(arms: Mapping[str, Workspace]) -> list[str]:
+    head = "| engine | surface | outcome | rows | happened | predicted | observed | error | floor | AUC |"
+    lines = [head, "|---" * 10 + "|"]
+    for name, workspace in arms.items():
+        log = Log.of(workspace)
+        for surface in known_surfaces():
+            rows = (log.day >= _spans()[-1][0]) & (log.surface == surface)
+            for k, outcome in enumerate(("click", "wishlist", "cart")):
+                lines.append(f"| {name} | {surface} | {outcome} | {_told(log, rows, k)}")
+    return lines
+
+
+def _where(arms: Mapping[str, Workspace]) -> list[str]:
+    groups = ((1, 1), (2, 2), (3, 4), (5, 6), (7, 10)), ((0, 0), (1, 2), (3, 5), (6, 10), (11, 1_000))
+    titles = [f"place {low} to {high}" for low, high in groups[0]]
+    titles += [f"shown {low} to {high} times" for low, high in groups[1][:-1]] + ["shown more often"]
+    lines = ["| engine | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
+    for name, workspace in arms.items():
+        log = Log.of(workspace)
+        homepage = (log.day >= _spans()[-1][0]) & (log.surface == "homepage") & ~np.isnan(log.shown.labels[:, CLICK])
+        cells = []
+        for values, bounds in zip((log.shown.position, log.before), groups, strict=True):
+            for low, high in bounds:
+                rows = homepage & (values >= low) & (values <= high)
+                p, y = log.shown.chances[rows, CLICK], log.shown.labels[rows, CLICK]
+                cells.append(f"{p.mean() / y.mean():.2f}" if y.sum() >= LEAST_CALIBRATED else "too few")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def _told(log: Log, rows: NDArray[np.bool_], outcome: int) -> str:
+    found = judged_head(log.shown.chances[rows, outcome], log.shown.labels[rows, outcome], log.user[rows])
+    if not found or found["happened"] < LEAST_CALIBRATED:
+        return "too few | | | | | | |"
     rates = f"{100 * found['predicted_rate']:.3f} % | {100 * found['observed_rate']:.3f} %"
-    errors = f"{found['calibration_error']:.5f} | {found['calibration_floor']:.5f}"
+    margin = 1.96 * found["calibration_error_error"]
+    errors = f"{found['calibration_error']:.4f} ± {margin:.4f} | {found['calibration_floor']:.4f}"
     return f"{found['rows']:,} | {found['happened']:,} | {rates} | {errors} | {found['auc']:.3f} |"
 
 
-def _earned(both: dict[str, Workspace]) -> list[str]:
+def _earned(arms: Mapping[str, Workspace]) -> list[str]:
     lines = [
         "| policy | sessions | looks | wishlist | cart | purchases | gifts | refunds | paid | margin |",
         "|---" * 10 + "|",
     ]
-    for name, workspace in both.items():
+    for name, workspace in arms.items():
         events = workspace.lake.table("events").to_pyarrow()
         time_ = events["time"].cast(pa.timestamp("us", "UTC")).cast(pa.int64())
         events = events.filter(pc.greater_equal(time_, _later(workspace)))

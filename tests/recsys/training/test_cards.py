@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from recsys.ranking.fitting import area_under_curve, error_of_area
+from recsys.ranking.calibration import calibration_error
+from recsys.ranking.fitting import area_under_curve, error_of_area, error_of_calibration
 from recsys.training.cards import compare, figures, same_days
 from store.registry import ModelRecord
 
@@ -81,7 +82,34 @@ def test_what_hardly_ever_happened_is_not_judged():
     few.metrics["ranker"]["heads"]["refund"] = few.metrics["ranker"]["heads"]["click"] | {"happened": 1, "auc": 0.27}
     found = by_name(few)
     assert found["Ranking of outcomes (AUC)", "Refund"].value is None
-    assert ("Calibration error", "Refund") not in found
+    assert found["Calibration error", "Refund"].value is None
     scores, user = np.linspace(0, 1, 500), np.arange(500)
     assert error_of_area(scores, (user == 7) * 1.0, user) is None
     assert error_of_area(scores, (user % 5 == 0) * 1.0, user) is not None
+
+
+def test_the_error_of_a_calibration_error_is_how_far_it_varies_from_log_to_log():
+    rng, found = np.random.default_rng(3), []
+    for _ in range(300):
+        liking = np.repeat(rng.normal(0, 0.6, 200), 20)
+        p = rng.uniform(0.05, 0.3, len(liking))
+        happened = (rng.random(len(p)) < 1 / (1 + np.exp(-(np.log(p / (1 - p)) - 1 + liking)))).astype(float)
+        user = np.repeat(np.arange(200), 20)
+        found.append((calibration_error(p, happened).error, error_of_calibration(p, happened, user)))
+    errors, told = np.array(found).T
+    assert told.mean() == pytest.approx(errors.std(ddof=1), rel=0.12)
+    assert error_of_calibration(p[:180], happened[:180], user[:180]) is None
+
+
+def test_a_head_of_which_little_happened_is_not_called_calibrated():
+    version = a_version()
+    head = version.metrics["ranker"]["heads"]["click"]
+    version.metrics["ranker"]["heads"] = {
+        "refund": head | {"happened": 99},
+        "click": head | {"calibration_error_error": 0.001},
+    }
+    found = by_name(version)
+    refund, click = (found["Calibration error", name] for name in ("Refund", "Click"))
+    assert refund.value is None and refund.beside == "too few happened to judge it"
+    assert (click.value, click.error) == (0.004, 0.001)
+    assert found["Ranking of outcomes (AUC)", "Refund"].value is not None
