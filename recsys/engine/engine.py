@@ -164,7 +164,7 @@ class Engine:
     def _asked(self, place: Surface, requests: Sequence[Request], people: Sequence[int]) -> Asked:
         state = self.state
         time = np.array([round(request.time.timestamp() * 1_000_000) for request in requests], np.int64)
-        known = [[state.place[item] for item in request.items if item in state.place] for request in requests]
+        known = [[at for item in request.items if (at := state.place.get(item, -1)) >= 0] for request in requests]
         items, actions, times = state.people.histories(people)
         # What lies after the request is not known yet; it stays in the past of later ones.
         items = np.where(times < time[:, None], items, -1)

@@ -1,5 +1,7 @@
 """What an engine holds between requests, in the catalogue's order of items."""
 
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,7 +54,7 @@ class State:
     people: People
     sources: Sources
     objectives: Objectives
-    place: dict[str, int]
+    place: "Places"
     publisher: NDArray[np.int32]
     deficit: NDArray[np.float64]
     margin: NDArray[np.float64]
@@ -70,6 +72,9 @@ class State:
         """
         catalogue, people = Catalogue.read(workspace), People.read(workspace)
         now = int(people.acts.time.max()) if len(people.acts) else now
+        if people.acts.items == catalogue.ids:
+            # The same texts twice: of a million items 70 MB.
+            people = replace(people, acts=replace(people.acts, items=catalogue.ids))
         if not len(catalogue):
             people = replace(people, acts=people.acts.keep(np.zeros(len(people.acts), bool)))
         encoder, to_encoder = _in_catalogue_order(_with_all_items(bundle.encoder, catalogue, now), catalogue)
@@ -90,7 +95,7 @@ class State:
             people=people,
             sources=sources,
             objectives=Objectives.read(Path(workspace.path)),
-            place={item: number for number, item in enumerate(catalogue.ids)},
+            place=Places(catalogue.ids),
             publisher=publisher,
             deficit=_deficit(workspace, catalogue, publisher),
             margin=np.where(np.isnan(catalogue.margin), MARGIN, catalogue.margin),
@@ -127,6 +132,26 @@ class State:
             return self
         charts = Charts.of(self.people, self.catalogue.released, until=self.people.last + 1)
         return replace(self, sources=replace(self.sources, charts=charts))
+
+
+class Places(Mapping[str, int]):
+    """Where in the catalogue each item is; ids are in order, so that they are looked up where they are."""
+
+    def __init__(self, ids: tuple[str, ...]) -> None:
+        self._ids = ids
+
+    def __getitem__(self, item: object) -> int:
+        if isinstance(item, str):
+            at = bisect_left(self._ids, item)
+            if at < len(self._ids) and self._ids[at] == item:
+                return at
+        raise KeyError(item)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ids)
+
+    def __len__(self) -> int:
+        return len(self._ids)
 
 
 def left_padded(

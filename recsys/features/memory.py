@@ -39,6 +39,8 @@ KINDS = PLAIN | KEYED
 CURRENT = "current"
 NAMED = ("user", "item", "publisher", "category")
 CHUNK = 200_000
+# Of counts that are kept beside the tables.
+MOST_KEPT = np.iinfo(np.uint16).max
 Keys = NDArray[np.uint64]
 
 
@@ -54,10 +56,8 @@ class MemoryStore:
         home.mkdir(parents=True, exist_ok=True)
         last = Commit.read(home, KINDS)
         self._lengths = {each: self._restored(each, last) for each in NAMED}
-        # An item's name is the catalogue's own text: a million of them are not kept twice.
-        shared = dict(zip(catalogue.ids, catalogue.ids, strict=True))
-        names = {each: read_names(home / each)[0] for each in NAMED}
-        self._names = {each: {shared.get(name, name): k + 1 for k, name in enumerate(names[each])} for each in NAMED}
+        # Items are found by their places in the catalogue: their names, perhaps a million, are not kept.
+        self._names = {each: {} if each == "item" else _numbered(home / each) for each in NAMED}
         for name, (rows, content) in last.blocks.items():
             Table(home / f"{name}.rows", KINDS[name], last.sizes[name]).write(rows, content, last.sizes[name])
         size = {name: last.sizes.get(name, 1) for name in KINDS}
@@ -65,7 +65,7 @@ class MemoryStore:
         self._keyed = {name: Keyed(home / f"{name}.rows", KINDS[name], size[name]) for name in KEYED}
         self._number, self._position = last.number, last.position
         self._pending = np.array(last.pending, np.int64).reshape(-1, 6)
-        self._windows, self._windows_day = np.zeros((0, 0, 0), np.uint32), np.zeros(0, np.int64)
+        self._windows, self._windows_day = np.zeros((0, 0, 0), np.uint16), np.zeros(0, np.int64)
         self._followers: dict[int, list[int]] = {}
         friends = self._plain["friends"]
         for user, friend in zip(friends.column("user").tolist(), friends.column("friend").tolist(), strict=True):
@@ -129,15 +129,17 @@ class MemoryStore:
         with self._lock:
             change = Commit(position=self._position, pending=self._pending.tolist())
             self._catalogue = catalogue
+            self._names["item"] = _numbered(self._home / "item")
             self._item = self._numbers("item", catalogue.ids, change)
             self._publisher = self._numbers("publisher", catalogue.publisher, change)
             self._category = self._numbers("category", catalogue.category, change)
-            rows = max(self._names["item"].values(), default=0) + 1
+            rows = len(self._names["item"]) + 1
             self._publisher_of, self._category_of = np.zeros((2, rows), np.int64)
             self._publisher_of[self._item], self._category_of[self._item] = self._publisher, self._category
             if change.texts:
                 self._make(change)
-            self._windows = np.zeros((rows, len(ACTIONS), len(WINDOWS)), np.uint32)
+            self._names["item"] = {}
+            self._windows = np.zeros((rows, len(ACTIONS), len(WINDOWS)), np.uint16)
             self._windows_day = np.full(rows, -1)
 
     def observe(self, acts: Acts, *, position: int | None = None, now: int | None = None) -> None:
@@ -217,12 +219,16 @@ class MemoryStore:
         day = times // DAY
         if len(day) and day.min() != day.max():
             return windows(self._plain["items"].read(rows), times)
+        counts = self._windows.take(rows, axis=0).astype(np.int64)
         stale = np.flatnonzero(self._windows_day[rows] != day)
         if len(stale):
             which = rows[stale]
-            self._windows[which] = windows(self._plain["items"].read(which), times[stale])
-            self._windows_day[which] = day[stale]
-        return self._windows.take(rows, axis=0).astype(np.int64)
+            counts[stale] = new = windows(self._plain["items"].read(which), times[stale])
+            # The few counts that are too great to be kept so are made each time.
+            fits = (new <= MOST_KEPT).all(axis=(1, 2))
+            self._windows[which[fits]] = new[fits]
+            self._windows_day[which[fits]] = day[stale][fits]
+        return counts
 
     def _release(self, times: Ints) -> None:
         """Count the acts that waited for these times."""
@@ -361,6 +367,11 @@ class MemoryStore:
         if what in last.texts:
             return append_names(self._home / what, *last.texts[what])
         return read_names(self._home / what)[1]
+
+
+def _numbered(file: Path) -> dict[str, int]:
+    """The number of each name of a file, from 1 on."""
+    return {name: number for number, name in enumerate(read_names(file)[0], start=1)}
 
 
 def _since(times: Ints, then: Ints) -> Ints:

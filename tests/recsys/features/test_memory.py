@@ -16,7 +16,7 @@ from recsys.errors import DataError, ModelError
 from recsys.features.definitions import NAMES
 from recsys.features.history import Decisions
 from recsys.features.memory import MemoryStore
-from recsys.features.online import online_features
+from recsys.features.online import Acts, online_features
 from recsys.interactions import DAY
 from tests.recsys.features.plain import START, a_history, acts_of, bits, some_decisions
 
@@ -69,6 +69,19 @@ def test_ten_thousand_logged_requests_have_the_same_features_in_training(tmp_pat
     made = play(store, history, decisions)
     assert np.array_equal(bits(made), bits(history.as_of(decisions)))
     assert np.unique(made, axis=0).shape[0] > 9_000
+
+
+def test_counts_of_an_item_that_everybody_looks_at_are_exact_each_time_they_are_asked_for(tmp_path):
+    """Past 65,535 they no longer fit where those of other items are kept for the day."""
+    store, many = MemoryStore.open(tmp_path, a_history(4).catalogue), 70_000
+    item = np.append(np.zeros(many, np.int64), 1)
+    unknown = np.full(len(item), -1)
+    acts = Acts(
+        ("u",), np.zeros(len(item), np.int64), item, np.zeros(len(item), np.int8), unknown + START, unknown, unknown
+    )
+    store.observe(acts, now=START)
+    for _ in range(2):
+        assert store.items(np.array([0, 1]), np.array([START, START])).counts[:, 0].tolist() == [[many] * 4, [1] * 4]
 
 
 @settings(max_examples=15, deadline=None)
