@@ -1,5 +1,7 @@
 """What the engine retrieves with: the linear heads and the encoder, one sum, the share of each by validation."""
 
+import time
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
@@ -28,15 +30,17 @@ class Hybrid(Head, name="hybrid", linear=False):
         self.share, self.power = SHARE, POWER
 
     def fit(self, data: Interactions, context: Context, rng: np.random.Generator) -> Self:
+        begun = time.process_time()
         self._linear = Linear().fit(data, context, rng)
-        self._sequence = Sequence().fit(data, context, rng)
+        self._sequence = Sequence().fit(data, _since(begun, context), rng)
         if context.validation is not None:
             self.share, self.power = self._choose(data, context)
         return self
 
     def refit(self, data: Interactions, context: Context, rng: np.random.Generator) -> Self:
+        begun = time.process_time()
         self._linear.refit(data, context, rng)
-        self._sequence.refit(data, context, rng)
+        self._sequence.refit(data, _since(begun, context), rng)
         return self
 
     def scores(self, users: NDArray[np.integer]) -> NDArray[np.float32]:
@@ -55,6 +59,11 @@ class Hybrid(Head, name="hybrid", linear=False):
         best = max(reached, key=lambda each: reached[each])
         context.progress(f"hybrid: encoder's share {best[0]}, power {best[1]}, validation NDCG@20 {reached[best]:.4f}")
         return best
+
+
+def _since(begun: float, context: Context) -> Context:
+    """With the CPU seconds that are left of those that there were when the clock stood at `begun`."""
+    return replace(context, seconds=max(0.0, context.seconds - (time.process_time() - begun)))
 
 
 def shaped(cosines: NDArray[np.float32], heat: float, power: float) -> NDArray[np.float32]:

@@ -23,6 +23,8 @@ RECIPE = Recipe()
 
 # What may be added to the cosine of items without any act: warm items have their popularity, these only their content.
 LEADS = (0.0, 0.05, 0.1, 0.2, 0.4, 1.0)
+# Of the CPU seconds that are left, how much training takes at most: the first leaves some to choose and to refit by.
+FIRST, AGAIN = 0.6, 0.8
 
 
 class Sequence(Head, name="sequence", linear=False):
@@ -43,7 +45,7 @@ class Sequence(Head, name="sequence", linear=False):
         self.trained, self.lead = None, 0.0
         if held is None or not len(held):
             return self.refit(data, context, rng)
-        self._train(data, held, context, self.recipe, rng)
+        self._train(data, held, _within(context, FIRST), self.recipe, rng)
         if context.attributes is not None and self._untouched.any():
             self.lead = self._choose_lead(data, context)
         return self
@@ -56,7 +58,7 @@ class Sequence(Head, name="sequence", linear=False):
         if self.trained is not None:
             recipe = replace(recipe, rate=recipe.rate / 3, falls=0)
         rows = held_out(data, context.ordered, context.target, rng)
-        self._train(data.keep(~rows), data.keep(rows), context, recipe, rng)
+        self._train(data.keep(~rows), data.keep(rows), _within(context, AGAIN), recipe, rng)
         self._data = data
         return self
 
@@ -110,6 +112,10 @@ class Sequence(Head, name="sequence", linear=False):
         if self.trained is None:
             raise HeadError("the sequence head is not fitted. Call fit first.")
         return self.trained
+
+
+def _within(context: Context, share: float) -> Context:
+    return replace(context, seconds=share * context.seconds)
 
 
 @dataclass(frozen=True, slots=True)

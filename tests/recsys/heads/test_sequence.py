@@ -1,15 +1,18 @@
 """The encoder as a head: it reads order where there is one, and shares the work with the linear heads by validation."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from recsys.encoder.recipe import Recipe
 from recsys.errors import HeadError
+from recsys.evaluation.comparison import run
 from recsys.evaluation.evaluate import evaluate
 from recsys.evaluation.split import Sides, Split
 from recsys.heads.hybrid import POWERS, SHARES, Hybrid
-from recsys.heads.sequence import Sequence
+from recsys.heads.sequence import SHAPE, Sequence
 from recsys.interactions import Interactions
 
 ITEMS = 60
@@ -94,6 +97,19 @@ def test_the_encoders_share_is_the_one_that_validation_likes_best():
     for one.share in SHARES:
         for one.power in POWERS:
             assert evaluate(one, split, "validation")["ndcg@20"].mean <= best + 1e-9
+
+
+@pytest.mark.parametrize("name", ["sequence", "hybrid"])
+def test_a_head_that_trains_until_its_budget_is_spent_keeps_it(name, monkeypatch):
+    """It would train for minutes; what it has by then is served, not refused, and it has learnt again from all acts."""
+    import torch  # noqa: F401  (importing it is no training)
+
+    endless = Recipe(patience=10_000, rounds=10_000)
+    monkeypatch.setattr(Sequence.__init__, "__defaults__", (SHAPE, endless))
+    begun = time.process_time()
+    found = run(name, chains(), seconds=4)
+    assert 4 * 0.6 < found.seconds < 4 and time.process_time() - begun < 8
+    assert found.test["recall@5"].mean > 0.6
 
 
 def test_scores_of_a_head_that_was_not_fitted_are_refused():
