@@ -347,9 +347,9 @@ def demo(
     train: Annotated[float, typer.Option(min=0, help="Most CPU minutes for its encoder; 0: no engine.")] = 5.0,
 ) -> None:
     """Build the demo shop in FOLDER and read its experiments; a finished one is left as it is."""
-    from recsys.world import build, trained_engine
+    from recsys.world import TrainedEngine, build
 
-    engine = trained_engine(train, _progress) if train else None
+    engine = TrainedEngine(train, _progress) if train else None
     build(folder, people=people, days=days, engine=engine, progress=_progress)
     registry = _open(folder).registry
     if not all(registry.latest_look(experiment.id) for experiment in registry.experiments()):

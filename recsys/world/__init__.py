@@ -2,7 +2,7 @@
 
 from recsys.errors import ShopError
 from recsys.world.building import Building
-from recsys.world.demo import build, trained_engine
+from recsys.world.demo import TrainedEngine, build
 from recsys.world.designs import DESIGNS, Change, Design
 from recsys.world.policy import Ask, Policy, Shown
 from recsys.world.served import Served
@@ -22,8 +22,8 @@ __all__ = [
     "Shop",
     "ShopError",
     "Shown",
+    "TrainedEngine",
     "TrueEffect",
     "build",
-    "trained_engine",
     "true_effects",
 ]

@@ -3,7 +3,9 @@
 import tomllib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from recsys.errors import ShopError
 from recsys.world.building import FOLDER, PLAN, Building, keep_plan
@@ -17,8 +19,8 @@ DEFINITIONS = Path(__file__).parent / "experiments"
 PEOPLE, LENGTH, SEED = 10_000, 120, 2026
 # The share of days that an engine serves, the last ones: 40 of 120.
 SERVED = 1 / 3
-# So many days after it began to serve it learns from its own log: first its ranker anew, then its chances alone.
-RENEWED, RECALIBRATED = (8,), (12, 18, 24, 30)
+# So many days after it began to serve it learns from its own log: its ranker anew, or its chances alone.
+RENEWED, RECALIBRATED = (8,), (3, 12, 18, 24, 30)
 FEWEST_DAYS = 42
 DONE = "done"
 # How often the encoder goes through the acts of PEOPLE; of fewer people more often.
@@ -37,7 +39,7 @@ def build(
     people: int = PEOPLE,
     days: int = LENGTH,
     seed: int = SEED,
-    engine: Callable[[Workspace, Shop], AbstractContextManager[Policy]] | None = None,
+    engine: "DemoEngine | None" = None,
     progress: Callable[[str], None] | None = None,
 ) -> None:
     """The demo shop in a workspace: facts in the lake, experiments as files and in the registry. No looks are taken.
@@ -46,8 +48,8 @@ def build(
 
     Args:
         days: of the whole shop; the last `DAYS` have the experiments.
-        engine: called once the first weeks have passed under the plain policy, and again at each of `renewals(days)`
-            but the last; makes what serves until the next. Without it the plain policy serves to the end.
+        engine: serves once the first weeks have passed under the plain policy, and learns from its own log before each
+            of `learning_days(days)`. Without it the plain policy serves to the end.
         progress: is told, in words, what is being done.
 
     Raises:
@@ -66,10 +68,13 @@ def build(
     building = Building(workspace, plan)
     say(f"Simulating {people:,} people for {days} days")
     building.until(switch(days) if engine else days, building.shop.plain, say)
-    for stop in renewals(days) if engine else ():
-        if engine and building.day < stop:
-            with engine(workspace, building.shop) as policy:
-                building.until(stop, policy, say)
+    if engine and building.day < days:
+        with engine.serving(workspace, building.shop) as policy:
+            for stop in (*learning_days(days), days):
+                if building.day < stop:
+                    building.until(stop, policy, say)
+                    if stop < days:
+                        engine.learn(workspace, building.day - switch(days), policy)
     say("Writing the experiments")
     write_experiments(workspace, people / PEOPLE)
     (root / FOLDER / DONE).touch()
@@ -80,46 +85,66 @@ def switch(days: int) -> int:
     return days - round(SERVED * days)
 
 
-def renewals(days: int) -> tuple[int, ...]:
-    """The days before which an engine's service ends: it is made anew from then on, at the last the shop ends."""
-    return (*(day for after in (*RENEWED, *RECALIBRATED) if (day := switch(days) + after) < days), days)
+def learning_days(days: int) -> tuple[int, ...]:
+    """The days before which an engine learns from its own log."""
+    return tuple(day for after in sorted((*RENEWED, *RECALIBRATED)) if (day := switch(days) + after) < days)
 
 
-def trained_engine(
-    minutes: float, progress: Callable[[str], None] | None = None
-) -> Callable[[Workspace, Shop], AbstractContextManager[Policy]]:
-    """For `build`: an engine trained on the first weeks; where one serves already, it learns from its own log.
+class DemoEngine(Protocol):
+    """What serves the later days of a demo, of a policy of its own."""
+
+    def serving(self, workspace: Workspace, shop: Shop) -> AbstractContextManager[Policy]:
+        """Make it from the facts as they are, or take up what was made before; it ends with the block."""
+
+    def learn(self, workspace: Workspace, days: int, policy: Policy) -> None:
+        """After it served so many days, change what `serving` gave by what they taught."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedEngine:
+    """An engine that is trained on the first weeks, and then learns from its own log.
 
     An engine changes what people see and so what they do: its chances would be too high before long.
 
-    Args:
+    Attributes:
         minutes: of CPU that the encoder may take at most; within them it has the same number of rounds on any machine,
             so that the shop is the same.
     """
-    say = progress or (lambda message: None)
 
-    def engine(workspace: Workspace, shop: Shop) -> AbstractContextManager[Policy]:
+    minutes: float
+    progress: Callable[[str], None] = lambda message: None
+
+    def serving(self, workspace: Workspace, shop: Shop) -> AbstractContextManager[Policy]:
+        """In processes of its own."""
         from recsys.engine import MODEL
-        from recsys.engine.bundle import RANKER
         from recsys.training.pipeline import train
-        from recsys.training.recalibration import recalibrate
-        from recsys.training.renewal import renew
         from recsys.world.helpers import helpers
 
-        serving = workspace.registry.serving_model(MODEL)
-        if serving is None:
+        if workspace.registry.serving_model(MODEL) is None:
             rounds = max(ROUNDS * PEOPLE // shop.setting.plan.people, 1)
-            train(workspace, minutes=minutes, rounds=rounds, resume=True, progress=say)
-        elif (workspace.path / serving.artifact / RANKER).is_dir():
-            if shop.state.day - switch(shop.setting.plan.days) in RENEWED:
-                say("The ranker learns from what the engine showed")
-                renew(workspace, rows=RENEWED_ROWS, progress=say)
-            else:
-                say("Chances are held against what the engine's own slates led to")
-                recalibrate(workspace)
+            train(workspace, minutes=self.minutes, rounds=rounds, resume=True, progress=self.progress)
         return helpers(workspace, shop, ranked=RANKED)
 
-    return engine
+    def learn(self, workspace: Workspace, days: int, policy: Policy) -> None:
+        """Its ranker anew on a day of RENEWED, on others its chances alone."""
+        from recsys.engine import MODEL
+        from recsys.engine.bundle import RANKER
+        from recsys.training.recalibration import recalibrate
+        from recsys.training.renewal import renew
+        from recsys.world.helpers import Helpers
+
+        serving = workspace.registry.serving_model(MODEL)
+        if serving is None or not (workspace.path / serving.artifact / RANKER).is_dir():
+            return
+        if days in RENEWED:
+            self.progress("The ranker learns from what the engine showed")
+            renew(workspace, rows=RENEWED_ROWS, progress=self.progress)
+        else:
+            self.progress("Chances are held against what followed from the engine's own slates")
+            recalibrate(workspace)
+        now = workspace.registry.serving_model(MODEL)
+        if now is not None and isinstance(policy, Helpers):
+            policy.use(now.version)
 
 
 def write_experiments(workspace: Workspace, scale: float = 1.0) -> None:

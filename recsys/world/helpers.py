@@ -11,12 +11,15 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.errors import EngineError, ShopError
+from recsys.world.draws import Draws
+from recsys.world.log import Names
 from recsys.world.policy import Ask, Policy, Shown
 from recsys.world.served import Served
 from recsys.world.shop import Shop
@@ -52,6 +55,11 @@ class Helpers:
         """Tell all of them; they take note while the shop's day is written."""
         for process in self._processes:
             self.tell(process, {name: table for name, table in tables.items() if name == "events"})
+
+    def use(self, version: str) -> None:
+        """From the next request on the ranker of this version answers; nothing else of it differs."""
+        for process in self._processes:
+            self.tell(process, version)
 
     def tell(self, process: "subprocess.Popen[bytes]", message: object) -> None:
         """Send one message.
@@ -108,15 +116,17 @@ def answer_requests() -> None:
     told, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     # Whatever a library prints must not lie among the answers.
     os.dup2(2, 1)
-    policy: Policy | None = None
+    policy: _Helper | None = None
     while (message := _next(told)) is not None:
         try:
             if policy is None:
-                policy = _opened(*message)
+                policy = _Helper(*message)
+            elif isinstance(message, str):
+                policy.use(message)
             elif isinstance(message, Ask):
-                pickle.dump(policy.show(message), answers, pickle.HIGHEST_PROTOCOL)
+                pickle.dump(policy.served.show(message), answers, pickle.HIGHEST_PROTOCOL)
             else:
-                policy.learn(message)
+                policy.served.learn(message)
         except EngineError as error:
             pickle.dump(error, answers)
             return
@@ -164,10 +174,22 @@ def _padded(array: NDArray[Any], width: int, padding: object) -> NDArray[Any]:
     return made
 
 
-def _opened(path: Any, ranked: int, names: Any, draws: Any) -> Policy:
-    from recsys.engine.engine import Engine
+class _Helper:
+    def __init__(self, path: Path, ranked: int, names: Names, draws: Draws) -> None:
+        from recsys.engine.engine import Engine
 
-    return Served(Engine.open(path, ranked=ranked), names, draws)
+        self.path, self.engine = path, Engine.open(path, ranked=ranked)
+        self.served = Served(self.engine, names, draws)
+
+    def use(self, version: str) -> None:
+        from recsys.engine import MODEL
+        from recsys.engine.bundle import RANKER
+        from recsys.ranking.ranker import Ranker
+        from store import Workspace
+
+        artifact = Workspace.open(self.path).registry.model(MODEL, version).artifact
+        ranker, state = Ranker.load(self.path / artifact / RANKER), self.engine.state
+        self.engine.state = replace(state, bundle=replace(state.bundle, version=version, ranker=ranker))
 
 
 def _next(told: BinaryIO) -> Any:

@@ -34,6 +34,8 @@ from store import Workspace
 PEOPLE, PLAIN_DAYS, DAYS, ROUNDS = 4_000, 60, 92, 15
 # Days of the engine after which it learns from its own log, as in the demo: the ranker anew, or its chances alone.
 LEARNS: dict[int, Callable[[Workspace], object]] = dict.fromkeys(RECALIBRATED, recalibrate) | {RENEWED[0]: renew}
+# From then on every kind of learning has happened once.
+SETTLED = min(after for after in RECALIBRATED if after > RENEWED[0])
 RESULTS = Path(__file__).parent / "results" / "ranking.md"
 BATCH, SINGLE = 768, 200
 
@@ -62,11 +64,11 @@ def main(data: Path, repeat: int, peers: bool) -> None:
         "",
         *_calibration({"left": left, "learns": learning}),
         "",
-        "### By surface, the last span",
+        f"### By surface, days {SETTLED + 1} to {DAYS - PLAIN_DAYS}",
         "",
         *_by_surface({"left": left, "learns": learning}),
         "",
-        "### Where a click was expected and did not come, the last span",
+        f"### Where a click was expected and did not come, days {SETTLED + 1} to {DAYS - PLAIN_DAYS}",
         "",
         "Predicted over observed clicks; the homepage's places, and how often the person had been shown the item before.",
         "",
@@ -174,7 +176,7 @@ def _by_surface(arms: Mapping[str, Workspace]) -> list[str]:
     for name, workspace in arms.items():
         log = Log.of(workspace)
         for surface in known_surfaces():
-            rows = (log.day >= _spans()[-1][0]) & (log.surface == surface)
+            rows = (log.day >= SETTLED) & (log.surface == surface)
             for k, outcome in enumerate(("click", "wishlist", "cart")):
                 lines.append(f"| {name} | {surface} | {outcome} | {_told(log, rows, k)}")
     return lines
@@ -182,12 +184,11 @@ def _by_surface(arms: Mapping[str, Workspace]) -> list[str]:
 
 def _where(arms: Mapping[str, Workspace]) -> list[str]:
     groups = ((1, 1), (2, 2), (3, 4), (5, 6), (7, 10)), ((0, 0), (1, 2), (3, 5), (6, 10), (11, 1_000))
-    titles = [f"place {low} to {high}" for low, high in groups[0]]
-    titles += [f"shown {low} to {high} times" for low, high in groups[1][:-1]] + ["shown more often"]
+    titles = ["place 1", "place 2", "3 to 4", "5 to 6", "7 to 10", "new", "1 to 2 times", "3 to 5", "6 to 10", "more"]
     lines = ["| engine | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
     for name, workspace in arms.items():
         log = Log.of(workspace)
-        homepage = (log.day >= _spans()[-1][0]) & (log.surface == "homepage") & ~np.isnan(log.shown.labels[:, CLICK])
+        homepage = (log.day >= SETTLED) & (log.surface == "homepage") & ~np.isnan(log.shown.labels[:, CLICK])
         cells = []
         for values, bounds in zip((log.shown.position, log.before), groups, strict=True):
             for low, high in bounds:

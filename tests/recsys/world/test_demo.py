@@ -96,18 +96,24 @@ def test_the_command_builds_a_shop_of_any_size_and_reads_its_experiments(tmp_pat
 
 def test_an_engine_serves_the_later_days_after_the_plain_policy(tmp_path: Path) -> None:
     from recsys.engine.engine import Engine
-    from recsys.world.demo import renewals, switch
+    from recsys.world.demo import learning_days, switch
 
     opened: list[dict[str, int]] = []
+    learnt: list[tuple[int, int]] = []
 
-    def engine(workspace: Workspace, shop: Shop) -> AbstractContextManager[Policy]:
-        opened.append(rows(workspace))
-        return nullcontext(Served(Engine.open(workspace), shop.names, shop.setting.draws))
+    class Untrained:
+        def serving(self, workspace: Workspace, shop: Shop) -> AbstractContextManager[Policy]:
+            opened.append(rows(workspace))
+            return nullcontext(Served(Engine.open(workspace), shop.names, shop.setting.draws))
+
+        def learn(self, workspace: Workspace, days: int, policy: Policy) -> None:
+            learnt.append((days, rows(workspace)["recommendations"]))
 
     for _ in range(2):
-        build(tmp_path, people=300, days=42, seed=5, engine=engine)
-    assert len(opened) == len(renewals(42)) == 3
-    assert opened[0]["recommendations"] < opened[1]["recommendations"]
+        build(tmp_path, people=300, days=42, seed=5, engine=Untrained())
+    assert len(opened) == 1
+    assert [switch(42) + days for days, _ in learnt] == [*learning_days(42)] == [31, 36, 40]
+    assert opened[0]["recommendations"] < learnt[0][1] < learnt[1][1] < learnt[2][1]
     shop = Shop.open(PLAN)
     shown = Workspace.open(tmp_path).lake.table("recommendations").to_pyarrow()
     begins = shop.setting.calendar.at(switch(42) * 86_400)
