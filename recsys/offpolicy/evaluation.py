@@ -12,9 +12,9 @@ from recsys.offpolicy.estimate import Estimate, estimate, estimates
 from recsys.offpolicy.estimator import Terms, estimator
 from recsys.offpolicy.interval import Interval, Sums, interval
 from recsys.offpolicy.logged import Array, Slates, weights
-from recsys.offpolicy.policies import Asked
+from recsys.offpolicy.policies import Asked, logged_share, parse
 from recsys.offpolicy.reward_model import baseline, folds_of
-from recsys.offpolicy.slate_log import SlateLog, read_slates
+from recsys.offpolicy.slate_log import SlateLog, logged_policies, read_slates
 
 if TYPE_CHECKING:
     from store import Workspace
@@ -185,6 +185,29 @@ def _reach(log: Slates, terms: Terms) -> float:
     return float(away.max() * max(map(abs, log.total_range)) + (away * drop).sum())
 
 
-def evaluate_all(log: SlateLog, policies: Sequence[Asked]) -> tuple[PolicyReport, ...]:
-    """One report a policy, on the same slates."""
-    return tuple(evaluate(log, policy) for policy in policies)
+def evaluate_named(
+    workspace: "Workspace",
+    asked: Sequence[str],
+    *,
+    surface: str | None = None,
+    reward: str = "click",
+    logged_epsilon: float | None = None,
+) -> list[PolicyReport]:
+    """What each of `asked` would have earned, on one surface or all that were logged, instead of the latest policy.
+
+    Args:
+        asked: `uniform` or `epsilon=SHARE`.
+        logged_epsilon: the share of uniform draws that the logged policy had; the engine's own is known.
+
+    Raises:
+        DataError: if nothing was logged.
+        RequestError: if one of `asked` cannot be.
+    """
+    surfaces = [surface] if surface else sorted({where for where, _ in logged_policies(workspace)})
+    # Without a surface, reading one says what the log has.
+    logs = [read_slates(workspace, where, reward) for where in surfaces or ["homepage"]]
+    reports: list[PolicyReport] = []
+    for log in logs:
+        share = logged_share(log.policy, log.surface) if logged_epsilon is None else logged_epsilon
+        reports += [evaluate(log, parse(text, share)) for text in asked]
+    return reports

@@ -1,4 +1,9 @@
-"""A policy report in words."""
+"""A policy report in words, and as JSON."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
 
 from recsys.offpolicy.estimate import Estimate
 from recsys.offpolicy.estimator import known_estimators
@@ -21,6 +26,15 @@ def as_text(report: PolicyReport) -> str:
     for found, change in zip(report.estimates, report.lifts, strict=True):
         lines.append(f"  {known_estimators()[found.estimator].title:<25} {_line(found, change)}")
     return "\n".join(lines)
+
+
+def as_json(reports: Sequence[PolicyReport]) -> str:
+    """All reports with every figure."""
+
+    def plain(value: object) -> str:
+        return value.isoformat() if isinstance(value, datetime) else str(value)
+
+    return json.dumps([asdict(report) for report in reports], indent=2, default=plain)
 
 
 def _line(found: Estimate, change: Interval | None) -> str:

@@ -1,90 +1,20 @@
 """`holdout serve`."""
 
-import logging
-import os
-import socket
-from collections.abc import Callable
-from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
 
-from recsys.errors import EngineError
-from recsys.serving.service import Recommender
-from store import Workspace
+import typer
 
-# The pools of numerical libraries cost more than they bring for one request, and they read this when they are loaded
-# (measured on a busy machine: 91 s of CPU with two threads for what takes 23 s with one).
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-# What uvicorn itself ends with when it cannot start.
-FAILED_TO_START = 3
+from recsys.commands import WorkspaceOption
 
 
-def serve(workspace: Workspace, *, host: str = "127.0.0.1", port: int = 8502) -> None:
-    """Answers requests until it is told to stop (SIGTERM, SIGINT), then drains the journal."""
-    for name in THREADS:
-        os.environ.setdefault(name, "1")
-    run(workspace, open_engine, host=host, port=port)
+def serve(
+    workspace: WorkspaceOption = Path("."),
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 8502,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Answer recommend, target and event requests over HTTP until stopped (docs/serving.md)."""
+    from recsys.serving.process import serve as answer_requests
+    from store import Workspace
 
-
-def open_engine(workspace: Workspace) -> Recommender:
-    """The engine that the registry names."""
-    from recsys.engine.engine import Engine
-
-    return Engine.open(workspace)
-
-
-def run(workspace: Workspace, opening: Callable[[Workspace], Recommender], *, host: str, port: int) -> None:
-    """Serves with the engine that `opening` makes.
-
-    Raises:
-        EngineError: if the address cannot be had.
-    """
-    import sys
-
-    import uvicorn
-
-    from recsys.serving.app import Application
-    from recsys.serving.running import Running
-
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
-    # A drain on another thread gives way to a request after half a millisecond, not five.
-    sys.setswitchinterval(0.0005)
-    # Taken before the engine is loaded, which may last: nobody waits for an error that could be told at once.
-    taken = bound(host, port)
-    shown = f"[{host}]" if ":" in host else host
-    sys.stderr.write(f"http://{shown}:{port} answers once the engine is loaded; Ctrl-C stops it.\n")
-    config = uvicorn.Config(
-        Application(Running(workspace, opening)),
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-        # Longer than the 60 s of common proxies, so that they close an idle connection, not we under their feet.
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=10,
-        lifespan="on",
-    )
-    server = uvicorn.Server(config)
-    with suppress(KeyboardInterrupt):
-        server.run(sockets=[taken])
-    if not server.started:
-        # What kept it from starting was told by the server itself.
-        sys.exit(FAILED_TO_START)
-
-
-def bound(host: str, port: int) -> socket.socket:
-    """A socket at the address that does not listen yet, so that a caller is refused and not kept waiting.
-
-    Raises:
-        EngineError: if another process has the port, or the host is not one of this machine.
-    """
-    # TCP said by its number: asyncio leaves Nagle's delay on for other sockets, and an answer on a kept connection
-    # then waits 40 ms for the caller to acknowledge its head.
-    taken = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind((host, port))
-    except OSError as error:
-        taken.close()
-        raise EngineError(
-            f"port {port} of {host} cannot be taken: {error.strerror or error}. Stop what holds it, or name another "
-            "with --port or --host."
-        ) from None
-    return taken
+    answer_requests(Workspace.open(workspace), host=host, port=port)

@@ -46,7 +46,10 @@ class Drain:
             StoreError: if the lake or the journal refused; what was not moved stays where it is.
         """
         self.journal.rotate()
-        return sum(self._move(segment) for segment in self.journal.closed())
+        moved = sum(self._move(segment) for segment in self.journal.closed())
+        if moved:
+            _give_back()
+        return moved
 
     def _move(self, segment: Path) -> int:
         content = segment.read_bytes()
@@ -69,6 +72,13 @@ class Drain:
         moved = self.lake.append(table, rows, source=source)
         self.rows[table] = self.rows.get(table, 0) + moved
         return moved
+
+
+def _give_back() -> None:
+    """What reading and writing tables took: Arrow keeps up to 100 MB of it for the next time."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
 
 
 def _names(events: "pa.Table") -> list[bytes]:

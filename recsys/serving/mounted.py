@@ -44,7 +44,7 @@ class Mounted:
 
     def _open(self) -> None:
         from recsys.serving.app import Application
-        from recsys.serving.command import open_engine
+        from recsys.serving.process import open_engine
         from recsys.serving.running import Running
         from store import StoreError
 

@@ -9,12 +9,11 @@ import pytest
 
 from recsys.errors import DataError, RequestError
 from recsys.offpolicy import evaluate_policy
-from recsys.offpolicy.command import as_json, policies
 from recsys.offpolicy.estimate import sums_of
 from recsys.offpolicy.estimator import estimator
-from recsys.offpolicy.evaluation import weighted
+from recsys.offpolicy.evaluation import evaluate_named, weighted
 from recsys.offpolicy.policies import ENGINE, Explore, Given, Uniform, logged_share, parse
-from recsys.offpolicy.report import as_text
+from recsys.offpolicy.report import as_json, as_text
 from recsys.offpolicy.slate_log import logged_policies, read_slates
 from store import Workspace
 from tests.recsys.offpolicy import slate_facts
@@ -154,7 +153,7 @@ def test_a_wrong_epsilon_is_refused(workspace):
 
 
 def test_a_report_says_everything_in_words_and_in_json(workspace):
-    reports = policies(workspace, ["uniform", "epsilon=0.05"], logged_epsilon=EPSILON)
+    reports = evaluate_named(workspace, ["uniform", "epsilon=0.05"], logged_epsilon=EPSILON)
     assert [each.surface for each in reports] == ["homepage", "homepage"]
     text = as_text(reports[1])
     assert "5% of places drawn at random, not 30%" in text and "effective sample" in text and "chosen by p-1" in text
@@ -175,7 +174,7 @@ def test_an_epsilon_needs_the_logged_one():
 def test_an_empty_log_says_how_to_fill_it(tmp_path):
     empty = Workspace.create(tmp_path / "empty")
     with pytest.raises(DataError, match="holdout serve"):
-        policies(empty, ["uniform"])
+        evaluate_named(empty, ["uniform"])
     assert logged_policies(empty) == {}
 
 

@@ -100,7 +100,7 @@ def served(workspace: Path, kind: type[Served] = Served) -> Iterator[Served]:
 
 
 if __name__ == "__main__":
-    from recsys.serving.command import run
+    from recsys.serving.process import run
     from store import Workspace
     from tests.recsys.serving.plain import PopularityPolicy
 

@@ -146,7 +146,7 @@ def test_a_workspace_where_nothing_is_trained_is_served_without_torch(tmp_path: 
     code = """
 import sys
 from datetime import UTC, datetime
-from recsys.serving.command import open_engine
+from recsys.serving.process import open_engine
 from recsys.slate import Request
 from store import Workspace
 engine = open_engine(Workspace.open(sys.argv[1]))

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from holdout import app
 from recsys.errors import EngineError
-from recsys.serving.command import bound
+from recsys.serving.process import bound
 
 
 def test_a_port_that_another_process_holds_is_named_before_an_engine_is_loaded():
