@@ -33,7 +33,7 @@ class Catalogue:
     """
 
     ids: tuple[str, ...]
-    title: tuple[str, ...]
+    title: Sequence[str]
     publisher: tuple[str, ...]
     category: tuple[str, ...]
     tags: tuple[tuple[str, ...], ...]

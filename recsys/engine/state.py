@@ -1,7 +1,5 @@
 """What an engine holds between requests, in the catalogue's order of items."""
 
-from bisect import bisect_left
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +16,7 @@ from recsys.engine.charts import Charts
 from recsys.engine.neighbours import Neighbours
 from recsys.engine.people import People
 from recsys.engine.sources import Sources, newest_first
+from recsys.engine.texts import Packed, Places
 from recsys.facts import place
 from recsys.retrieval.index import Index
 from recsys.slates.objective import Objectives
@@ -54,7 +53,7 @@ class State:
     people: People
     sources: Sources
     objectives: Objectives
-    place: "Places"
+    place: Places
     publisher: NDArray[np.int32]
     deficit: NDArray[np.float64]
     margin: NDArray[np.float64]
@@ -91,14 +90,14 @@ class State:
         publisher = catalogue.codes(catalogue.publisher)[0]
         return cls(
             bundle=replace(bundle, encoder=encoder, neighbours=neighbours),
-            catalogue=catalogue,
+            catalogue=replace(catalogue, title=Packed(catalogue.title)),
             people=people,
             sources=sources,
             objectives=Objectives.read(Path(workspace.path)),
             place=Places(catalogue.ids),
             publisher=publisher,
             deficit=_deficit(workspace, catalogue, publisher),
-            margin=np.where(np.isnan(catalogue.margin), MARGIN, catalogue.margin),
+            margin=_known_margin(catalogue),
             encoder=encoder,
             to_encoder=to_encoder,
             vectors=vectors,
@@ -134,26 +133,6 @@ class State:
         return replace(self, sources=replace(self.sources, charts=charts))
 
 
-class Places(Mapping[str, int]):
-    """Where in the catalogue each item is; ids are in order, so that they are looked up where they are."""
-
-    def __init__(self, ids: tuple[str, ...]) -> None:
-        self._ids = ids
-
-    def __getitem__(self, item: object) -> int:
-        if isinstance(item, str):
-            at = bisect_left(self._ids, item)
-            if at < len(self._ids) and self._ids[at] == item:
-                return at
-        raise KeyError(item)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._ids)
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-
 def left_padded(
     items: NDArray[np.int64], actions: NDArray[np.int64], times: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -164,6 +143,11 @@ def left_padded(
     order = np.argsort(there, axis=1, kind="stable")
     a, b, c = (np.take_along_axis(each, order, 1) for each in (items, actions, times))
     return a, b, c
+
+
+def _known_margin(catalogue: Catalogue) -> NDArray[np.float64]:
+    unknown = np.isnan(catalogue.margin)
+    return np.where(unknown, MARGIN, catalogue.margin) if unknown.any() else catalogue.margin
 
 
 def _neighbours(people: People, catalogue: Catalogue) -> Neighbours:

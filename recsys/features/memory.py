@@ -65,7 +65,7 @@ class MemoryStore:
         self._keyed = {name: Keyed(home / f"{name}.rows", KINDS[name], size[name]) for name in KEYED}
         self._number, self._position = last.number, last.position
         self._pending = np.array(last.pending, np.int64).reshape(-1, 6)
-        self._windows, self._windows_day = np.zeros((0, 0, 0), np.uint16), np.zeros(0, np.int64)
+        self._windows, self._windows_day = np.zeros((0, 0, 0), np.uint16), np.zeros(0, np.int32)
         self._followers: dict[int, list[int]] = {}
         friends = self._plain["friends"]
         for user, friend in zip(friends.column("user").tolist(), friends.column("friend").tolist(), strict=True):
@@ -140,7 +140,7 @@ class MemoryStore:
                 self._make(change)
             self._names["item"] = {}
             self._windows = np.zeros((rows, len(ACTIONS), len(WINDOWS)), np.uint16)
-            self._windows_day = np.full(rows, -1)
+            self._windows_day = np.full(rows, -1, np.int32)
 
     def observe(self, acts: Acts, *, position: int | None = None, now: int | None = None) -> None:
         if len(acts) and int(acts.time.min()) <= 0:
