@@ -129,6 +129,9 @@ def _made_from(record: ModelRecord) -> list[str]:
     said = [f"Trained on {numbers.minute(record.created_at)}."]
     if plan.get("cut"):
         said.append(f"It learnt to find items from acts before {_day(plan['cut'])}, and was judged on those after.")
+    if renewed := record.card.get("renewed"):
+        learnt = f"{int(renewed['rows']):,} places shown since {_day(renewed['since'])}"
+        said.append(f"Its ranker learnt anew from {learnt}; how it finds items is as {renewed['from']} was judged.")
     said.extend(_recalibrated(record))
     if record.card.get("people_judged"):
         said.append(f"Judged on {int(record.card['people_judged']):,} people who came back.")

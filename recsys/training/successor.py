@@ -45,7 +45,7 @@ def register_successor(
     )
     if reason is None:
         return made
-    return workspace.registry.use_model(MODEL, ranker.version, by="its own log", reason=reason)
+    return workspace.registry.use_model(MODEL, ranker.version, by="holdout models", reason=reason)
 
 
 def _written(workspace: "Workspace", record: "ModelRecord", ranker: Ranker) -> str:

@@ -64,6 +64,13 @@ def test_a_recalibrated_version_says_what_that_changed_and_that_the_rest_did_not
     assert "bent to" not in words_of(parts.card(a_version("one"), roll_back=None))
 
 
+def test_a_renewed_version_says_what_its_ranker_learnt_from():
+    anew = a_version("one+1")
+    anew.card["renewed"] = {"from": "one", "rows": 200_000, "since": 1_767_225_600_000_000}
+    said = words_of(parts.card(anew, roll_back=None))
+    assert "Its ranker learnt anew from 200,000 places shown since 1 Jan 2026; how it finds items is as one was" in said
+
+
 def test_figures_that_two_versions_share_are_not_read_as_unclear():
     said = words_of(parts.comparison(compare(a_version("1"), a_version("1+1")), "1", "1+1")).split("Ranges are")[0]
     assert "the same" in said and "can’t tell yet" not in said
