@@ -63,12 +63,14 @@ def count(rows: Rows, at: NDArray[np.intp], action: NDArray[np.int8], time: Ints
 
 def windows(rows: Rows, times: Ints) -> Ints:
     """Counts by action and window, shape (rows, actions, windows), at times not before the day of the last act."""
-    today, latest = times // DAY, rows["day"]
+    latest, today = rows["day"], (times // DAY)[:, None]
     day, week = _periods(latest, DAYS), _periods(latest // 7, WEEKS)
-    inside = np.stack([day >= today[:, None] - 1, day > today[:, None] - DAYS], axis=2)
+    days, weeks = rows["days"].astype(np.int64), rows["weeks"].astype(np.int64)
     made = np.empty((len(rows), _N, 4), np.int64)
-    made[:, :, :2] = rows["days"].astype(np.int64) @ inside.astype(np.int64)
-    made[:, :, 2] = np.where((week > today[:, None] // 7 - WEEKS)[:, None, :], rows["weeks"], 0).sum(axis=2)
+    # Products of whole numbers with 0 and 1: sums over the buckets that lie inside.
+    made[:, :, 0] = np.matvec(days, (day >= today - 1).astype(np.int64))
+    made[:, :, 1] = np.matvec(days, (day > today - DAYS).astype(np.int64))
+    made[:, :, 2] = np.matvec(weeks, (week > today // 7 - WEEKS).astype(np.int64))
     made[:, :, 3] = rows["ever"]
     return made
 

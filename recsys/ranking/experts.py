@@ -62,7 +62,9 @@ class Experts:
 
     def place(self, rows: Rows) -> Floats32:
         """What surface and position add to the click's log odds."""
-        added: Floats32 = (self.weights["place"][rows.surface] * bends(rows.position)).sum(axis=1)
+        # Of every surface and position once: all candidates are scored as if at the first.
+        positions = bends(np.arange(1, int(rows.position.max(initial=1)) + 1))
+        added: Floats32 = (self.weights["place"][:, None] * positions).sum(axis=2)[rows.surface, rows.position - 1]
         return added
 
     def log_odds(self, inputs: Floats32) -> Chances:

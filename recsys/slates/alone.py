@@ -37,7 +37,8 @@ def alone(candidates: Candidates, rules: Rules, exploration: Exploration, draws:
         made.propensity[0, place] = weights[rank] * greedy + uniform
         made.score[0, place] = logits[rank] * exploration.temperature
         made.candidates[0, place] = len(columns)
-        line.put(at)
+        if place + 1 < size:
+            line.put(at)
     return made
 
 
