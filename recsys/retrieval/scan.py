@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 # to this power.
 LISTS_PER_ROOT = 4
 SHARE_OF_LISTS = 0.07
-MORE_LISTS = -0.4
+MORE_LISTS = -0.3
 MOST_LISTS = 16_384
 POINTS_PER_LIST = 50
 # Candidates are found among one-byte numbers and put in order by the vectors themselves: so many times
