@@ -71,10 +71,10 @@ def build(
     if engine and building.day < days:
         with engine.serving(workspace, building.shop) as policy:
             for stop in (*learning_days(days), days):
-                if building.day < stop:
-                    building.until(stop, policy, say)
-                    if stop < days:
-                        engine.learn(workspace, building.day - switch(days), policy)
+                # Before the days, not after them: what a kill kept it from learning it learns when it goes on.
+                if building.day in learning_days(days) and building.day < stop:
+                    engine.learn(workspace, building.day - switch(days), policy)
+                building.until(stop, policy, say)
     say("Writing the experiments")
     write_experiments(workspace, people / PEOPLE)
     (root / FOLDER / DONE).touch()

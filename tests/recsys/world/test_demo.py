@@ -125,3 +125,23 @@ def test_an_engine_serves_the_later_days_after_the_plain_policy(tmp_path: Path) 
         rows_of = [row for row in shown.to_pylist() if (row["time"] >= begins) == served]
         assert max(row["position"] for row in rows_of if row["surface"] == "homepage") == SIZES["homepage"]
         assert all(row["position"] <= SIZES[row["surface"]] for row in rows_of)
+
+
+def test_what_a_kill_kept_an_engine_from_learning_it_learns_when_the_build_goes_on(tmp_path: Path) -> None:
+    from recsys.engine.engine import Engine
+
+    learnt: list[int] = []
+
+    class Killed:
+        def serving(self, workspace: Workspace, shop: Shop) -> AbstractContextManager[Policy]:
+            return nullcontext(Served(Engine.open(workspace), shop.names, shop.setting.draws))
+
+        def learn(self, workspace: Workspace, days: int, policy: Policy) -> None:
+            learnt.append(days)
+            if learnt == [3, 8]:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build(tmp_path, people=300, days=42, seed=5, engine=Killed())
+    build(tmp_path, people=300, days=42, seed=5, engine=Killed())
+    assert learnt == [3, 8, 8, 12]
