@@ -218,8 +218,15 @@ def _target_row(name: str, found: dict[str, Any], target: Target) -> str:
     sampled = ", among 100" if target.sampled else ""
     return (
         f"{begin}{sampled} ≥ {least:.4f}{words} | {_ours(heads[chosen], target)} | {chosen} | "
-        f"{'yes' if value >= least else 'no'} | {apart} | {target.source} |"
+        f"{'yes' if value >= least else 'no'}{_split(heads[chosen], target, least)} | {apart} | {target.source} |"
     )
+
+
+def _split(head: dict[str, Any], target: Target, least: float) -> str:
+    """How many seeds reach a fixed figure, where they do not agree."""
+    seeds = [] if target.sampled or target.least is None else head["test"][target.measure]["seeds"]
+    reached = sum(seed >= least for seed in seeds)
+    return f" ({reached} of {len(seeds)} seeds)" if 0 < reached < len(seeds) else ""
 
 
 def _apart(found: dict[str, Any], head: str, rival: str, target: Target) -> str:
