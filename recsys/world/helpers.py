@@ -183,12 +183,11 @@ class _Helper:
 
     def use(self, version: str) -> None:
         from recsys.engine import MODEL
-        from recsys.engine.bundle import RANKER
-        from recsys.ranking.ranker import Ranker
+        from recsys.engine.bundle import Bundle
         from store import Workspace
 
         artifact = Workspace.open(self.path).registry.model(MODEL, version).artifact
-        ranker, state = Ranker.load(self.path / artifact / RANKER), self.engine.state
+        ranker, state = Bundle.load(self.path / artifact, version).ranker, self.engine.state
         self.engine.state = replace(state, bundle=replace(state.bundle, version=version, ranker=ranker))
 
 

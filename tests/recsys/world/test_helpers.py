@@ -92,3 +92,19 @@ def test_a_helper_that_was_killed_is_told_and_none_is_left_behind(tmp_path: Path
         with pytest.raises(ShopError, match="ended with -9. Run the command again"):
             list(building.shop.until(11, policy))
     assert [process.poll() for process in started] == [0, -9]
+
+
+def test_another_version_answers_from_the_next_request_on(tmp_path: Path) -> None:
+    from recsys.world.demo import TrainedEngine
+
+    plan = Plan(people=300, days=45, seed=5)
+    building = Building(Workspace.create(tmp_path / "shop"), plan)
+    building.until(34, building.shop.plain)
+    trained = TrainedEngine(minutes=0.05)
+    with trained.serving(building.workspace, building.shop) as policy:
+        kept = Kept(policy)
+        building.until(42, kept)
+        trained.learn(building.workspace, 8, policy)
+        building.until(43, kept)
+    assert len(models := list(dict.fromkeys(shown.model for shown in kept.shown))) == 2
+    assert models[1] == f"{models[0]}+1" == building.workspace.registry.serving_model("engine").version
