@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import source
 from recsys.offpolicy import PolicyReport, evaluate_policy
-from recsys.offpolicy.policies import Asked, Explore, Uniform, logged_share
+from recsys.offpolicy.policies import Explore, TargetPolicy, Uniform, logged_share
 from recsys.offpolicy.slate_log import logged_policies
 
 RANDOM = "All equally likely"
@@ -24,16 +24,16 @@ def logged() -> dict[str, dict[str, tuple[int, datetime]]]:
     return {surface: found[surface] for surface in sorted(found, key=lambda name: -slates[name])}
 
 
-def questions(surface: str, policy: str) -> dict[str, Asked]:
+def questions(surface: str, policy: str) -> dict[str, TargetPolicy]:
     """What can be asked of this policy's log, by its name on the page; the share that it had itself is left out."""
     own = logged_share(policy, surface)
-    some: dict[str, Asked] = {}
+    some: dict[str, TargetPolicy] = {}
     if own is not None:
         some = {name: Explore(share, own) for name, share in SHARES.items() if share != own}
     return some | {RANDOM: Uniform()}
 
 
-def report(asked: Asked, surface: str, reward: str, policy: str, days: int | None) -> PolicyReport:
+def report(asked: TargetPolicy, surface: str, reward: str, policy: str, days: int | None) -> PolicyReport:
     """The answer, from the last `days` of the policy's log, or from all of it.
 
     Raises:

@@ -25,12 +25,11 @@ from recsys.settings import ServingSettings
 from recsys.slate import Request, Slate
 from recsys.slates.candidates import Candidates, Composed
 from recsys.slates.composer import compose
-from recsys.surfaces.surface import Surface, View, surface
+from recsys.surfaces.surface import POLICY, Surface, View, surface
 
 if TYPE_CHECKING:
     from store import Workspace
 
-POLICY = "slates-1"
 # Requests that are answered at once: memory stays bounded and arrays stay in the cache.
 BATCH = 256
 # Candidates that are ranked of each request.

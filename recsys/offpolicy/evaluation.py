@@ -12,7 +12,7 @@ from recsys.offpolicy.estimate import Estimate, estimate, estimates
 from recsys.offpolicy.estimator import Terms, estimator
 from recsys.offpolicy.interval import Interval, Sums, interval
 from recsys.offpolicy.logged import Array, Slates, weights
-from recsys.offpolicy.policies import Asked, logged_share, parse
+from recsys.offpolicy.policies import TargetPolicy, logged_share, parse
 from recsys.offpolicy.reward_model import baseline, folds_of
 from recsys.offpolicy.slate_log import SlateLog, logged_policies, read_slates
 
@@ -59,7 +59,7 @@ class PolicyReport:
 
 def evaluate_policy(
     workspace: "Workspace",
-    policy: Asked,
+    policy: TargetPolicy,
     *,
     surface: str,
     reward: str = "click",
@@ -81,7 +81,7 @@ def evaluate_policy(
     return replace(evaluate(log, policy), currency=workspace.settings.currency or "")
 
 
-def evaluate(log: SlateLog, policy: Asked, *, seed: int = 0) -> PolicyReport:
+def evaluate(log: SlateLog, policy: TargetPolicy, *, seed: int = 0) -> PolicyReport:
     """The same on slates that are read already; `seed` deals people into the folds of the reward model."""
     from datetime import UTC
 
@@ -117,7 +117,7 @@ def evaluate(log: SlateLog, policy: Asked, *, seed: int = 0) -> PolicyReport:
     )
 
 
-def weighted(log: SlateLog, policy: Asked, rng: np.random.Generator) -> Slates:
+def weighted(log: SlateLog, policy: TargetPolicy, rng: np.random.Generator) -> Slates:
     """The slates with the policy's weights, and a model of what a place and all below it earn whatever is shown."""
     propensity = np.where(log.shown, log.propensity, 1.0)
     weight = weights(np.where(log.shown, policy.chances(log), 1.0), propensity)

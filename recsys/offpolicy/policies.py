@@ -11,11 +11,9 @@ from recsys.offpolicy.slate_log import SlateLog
 
 # Rounding in what was logged; more than this is a wrong epsilon, not rounding.
 TOLERANCE = 1e-6
-# Versions of the policy in recsys.engine whose exploration is that of the surface's file.
-ENGINE = "slates-1-"
 
 
-class Asked(Protocol):
+class TargetPolicy(Protocol):
     """A policy that did not act."""
 
     @property
@@ -104,7 +102,7 @@ class Given:
         return self.given
 
 
-def parse(text: str, logged_epsilon: float | None) -> Asked:
+def parse(text: str, logged_epsilon: float | None) -> TargetPolicy:
     """The policy that a person asks about: `uniform` or `epsilon=0.01`.
 
     Raises:
@@ -144,7 +142,7 @@ def _candidates(log: SlateLog) -> Array:
 
 def logged_share(policy: str, surface: str) -> float | None:
     """The share of uniform draws that a version of the engine's own policy had, None for policies of others."""
-    from recsys.surfaces.surface import known_surfaces
+    from recsys.surfaces.surface import POLICY, known_surfaces
 
     known = known_surfaces()
-    return known[surface].exploration.epsilon if policy.startswith(ENGINE) and surface in known else None
+    return known[surface].exploration.epsilon if policy.startswith(f"{POLICY}-") and surface in known else None

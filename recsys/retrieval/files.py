@@ -10,32 +10,32 @@ from numpy.typing import NDArray
 
 from recsys.errors import ModelError
 from recsys.files import whole_file
+from recsys.retrieval.contents import Bulk, Contents
 from recsys.retrieval.scan import Lists, library
-from recsys.retrieval.state import Bulk, State
 
 NAMES = "index.json"
 FORMAT = 1
 ARRAYS = ("ids", "vectors", "alive", "fresh", "fresh_ids", "fresh_alive")
 
 
-def write(folder: Path, state: State, exact_up_to: int) -> None:
+def write(folder: Path, contents: Contents, exact_up_to: int) -> None:
     """As `Index.save` says; files of the index that was there before are removed last."""
     folder.mkdir(parents=True, exist_ok=True)
     version = uuid4().hex[:12]
-    alive = np.ones(len(state.bulk.ids), np.bool_) if state.alive is None else state.alive
-    count = state.count
+    alive = np.ones(len(contents.bulk.ids), np.bool_) if contents.alive is None else contents.alive
+    count = contents.count
     arrays: dict[str, NDArray[Any]] = {
-        "ids": state.bulk.ids,
-        "vectors": state.bulk.vectors,
+        "ids": contents.bulk.ids,
+        "vectors": contents.bulk.vectors,
         "alive": alive,
-        "fresh": state.fresh[:count],
+        "fresh": contents.fresh[:count],
     }
-    arrays |= {"fresh_ids": state.fresh_ids[:count], "fresh_alive": state.fresh_alive}
+    arrays |= {"fresh_ids": contents.fresh_ids[:count], "fresh_alive": contents.fresh_alive}
     for name in ARRAYS:
         np.save(folder / f"{version}.{name}.npy", arrays[name])
-    if isinstance(state.bulk.scan, Lists):
-        library().write_index(state.bulk.scan.lists, str(folder / f"{version}.lists"))
-    content = {"format": FORMAT, "version": version, "exact": state.bulk.exact, "exact_up_to": exact_up_to}
+    if isinstance(contents.bulk.scan, Lists):
+        library().write_index(contents.bulk.scan.lists, str(folder / f"{version}.lists"))
+    content = {"format": FORMAT, "version": version, "exact": contents.bulk.exact, "exact_up_to": exact_up_to}
     with whole_file(folder / NAMES) as beside:
         beside.write_text(json.dumps(content), "utf-8")
     for file in folder.iterdir():
@@ -43,7 +43,7 @@ def write(folder: Path, state: State, exact_up_to: int) -> None:
             file.unlink()
 
 
-def read(folder: Path) -> tuple[State, int]:
+def read(folder: Path) -> tuple[Contents, int]:
     """As `Index.load` says."""
     try:
         content = json.loads((folder / NAMES).read_text("utf-8"))
@@ -60,5 +60,5 @@ def read(folder: Path) -> tuple[State, int]:
     array = {name: np.array(mapped[name]) for name in ARRAYS if name != "vectors"}
     bulk = Bulk.of(array["ids"], mapped["vectors"], lists)
     alive = None if array["alive"].all() else array["alive"]
-    state = State(bulk, alive, array["fresh"], array["fresh_ids"], array["fresh_alive"])
-    return state, int(content["exact_up_to"])
+    contents = Contents(bulk, alive, array["fresh"], array["fresh_ids"], array["fresh_alive"])
+    return contents, int(content["exact_up_to"])

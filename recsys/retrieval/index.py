@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.errors import DataError
+from recsys.retrieval.contents import Bulk, Contents
 from recsys.retrieval.files import read, write
-from recsys.retrieval.state import Bulk, State
 
 EXACT_UP_TO = 250_000
 # The share of changed items from which the bulk is built anew, and the number below which it is not worth it.
@@ -24,8 +24,8 @@ class Index:
     index the bulk is built anew: at once where it is exact, in a thread of its own where it is approximate.
     """
 
-    def __init__(self, state: State, exact_up_to: int = EXACT_UP_TO) -> None:
-        self._state, self._exact_up_to = state, exact_up_to
+    def __init__(self, contents: Contents, exact_up_to: int = EXACT_UP_TO) -> None:
+        self._contents, self._exact_up_to = contents, exact_up_to
         self._writing, self._building = threading.RLock(), threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -44,7 +44,7 @@ class Index:
             DataError: if ids repeat or are negative, or a vector is not of length 1 or has another shape.
         """
         places, unit = _checked(ids, vectors)
-        return cls(State.of(Bulk.build(places, unit, exact=len(places) <= exact_up_to)), exact_up_to)
+        return cls(Contents.of(Bulk.build(places, unit, exact=len(places) <= exact_up_to)), exact_up_to)
 
     @classmethod
     def load(cls, folder: Path | str) -> "Index":
@@ -53,25 +53,25 @@ class Index:
         Raises:
             ModelError: if there is none, or a file of it is missing or of another version.
         """
-        state, exact_up_to = read(Path(folder))
-        return cls(state, exact_up_to)
+        contents, exact_up_to = read(Path(folder))
+        return cls(contents, exact_up_to)
 
     def save(self, folder: Path | str) -> None:
         """Write the index; a kill leaves the one that was there before or all of the new one."""
-        write(Path(folder), self._state, self._exact_up_to)
+        write(Path(folder), self._contents, self._exact_up_to)
 
     def __len__(self) -> int:
-        return self._state.size
+        return self._contents.size
 
     @property
     def exact(self) -> bool:
         """True where a search compares every vector."""
-        return self._state.bulk.exact
+        return self._contents.bulk.exact
 
     @property
     def changed(self) -> float:
         """The share of new and removed items, of all that the index holds."""
-        return self._state.changes / max(self._state.size, 1)
+        return self._contents.changes / max(self._contents.size, 1)
 
     def search(
         self, queries: NDArray[np.floating], k: int, *, allowed: NDArray[np.bool_] | None = None
@@ -88,14 +88,14 @@ class Index:
         Raises:
             DataError: if the queries have other dimensions, or hold what is not a finite number; or k is below 1.
         """
-        state = self._state
+        contents = self._contents
         queries = np.atleast_2d(np.ascontiguousarray(queries, np.float32))
-        if queries.shape[1:] != state.fresh.shape[1:] or not np.isfinite(queries).all():
-            wanted = f"(queries, {state.fresh.shape[1]}) of finite numbers"
+        if queries.shape[1:] != contents.fresh.shape[1:] or not np.isfinite(queries).all():
+            wanted = f"(queries, {contents.fresh.shape[1]}) of finite numbers"
             raise DataError(f"the queries have shape {queries.shape} or are not finite; {wanted} are expected.")
         if k < 1:
             raise DataError(f"k == {k}, must be at least 1.")
-        return state.search(queries, k, allowed)
+        return contents.search(queries, k, allowed)
 
     def add(self, ids: NDArray[np.integer], vectors: NDArray[np.floating]) -> None:
         """Add items, or replace the vectors of items that are there; the next search finds them.
@@ -104,12 +104,12 @@ class Index:
             DataError: as `build` does, or if the vectors have other dimensions; then nothing was added.
         """
         places, unit = _checked(ids, vectors)
-        if vectors.shape[1:] != self._state.fresh.shape[1:]:
+        if vectors.shape[1:] != self._contents.fresh.shape[1:]:
             raise DataError(
-                f"the vectors have shape {vectors.shape}, the index has {self._state.fresh.shape[1]} numbers."
+                f"the vectors have shape {vectors.shape}, the index has {self._contents.fresh.shape[1]} numbers."
             )
         with self._writing:
-            self._state = self._state.with_items(places, unit)
+            self._contents = self._contents.with_items(places, unit)
         self._rebuild_if_due()
 
     def remove(self, ids: NDArray[np.integer]) -> int:
@@ -119,20 +119,20 @@ class Index:
             How many were there.
         """
         with self._writing:
-            before = self._state.size
-            self._state = self._state.without(np.asarray(ids, np.int64))
-            removed = before - self._state.size
+            before = self._contents.size
+            self._contents = self._contents.without(np.asarray(ids, np.int64))
+            removed = before - self._contents.size
         self._rebuild_if_due()
         return removed
 
     def rebuild(self) -> None:
         """Build the bulk anew from the items that are there now; searches and changes go on meanwhile."""
         with self._building:
-            before = self._state
+            before = self._contents
             ids, vectors = before.items()
             bulk = Bulk.build(ids, vectors, exact=len(ids) <= self._exact_up_to)
             with self._writing:
-                self._state = self._state.moved_to(bulk, since=before)
+                self._contents = self._contents.moved_to(bulk, since=before)
 
     def wait(self) -> None:
         """Until no rebuild is under way."""
@@ -140,10 +140,10 @@ class Index:
             thread.join()
 
     def _rebuild_if_due(self) -> None:
-        state = self._state
-        if state.changes < REBUILD_FROM or self.changed < REBUILD_AT:
+        contents = self._contents
+        if contents.changes < REBUILD_FROM or self.changed < REBUILD_AT:
             return
-        if state.size <= self._exact_up_to:
+        if contents.size <= self._exact_up_to:
             self.rebuild()
         elif self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self.rebuild, name="index-rebuild", daemon=True)

@@ -16,6 +16,8 @@ from recsys.errors import EngineError, RequestError
 from recsys.interactions import ACTIONS
 from recsys.slates.rules import Exploration, Rules
 
+# Names the policy of all surfaces in every logged slate: their rules, sources and exploration.
+POLICY = "slates-1"
 # Where candidates come from, and what to say of an item that has no better reason.
 SOURCES = {
     "asked": "You have it on your list",

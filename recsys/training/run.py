@@ -36,7 +36,7 @@ class Effort:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RunPlan:
     """What a run was asked for; a run that goes on reads it again.
 
     Attributes:
@@ -63,7 +63,7 @@ class Run:
 
     workspace: "Workspace"
     folder: Path
-    plan: Plan
+    plan: RunPlan
     at: Processes
     progress: Callable[[str], None]
 
@@ -84,7 +84,7 @@ def begin(workspace: "Workspace", seed: int, effort: Effort, at: Processes, prog
     cut, end = _cut(frozen)
     version = _free_name(workspace, f"{now:%Y%m%d-%H%M%S}")
     began = now.isoformat(timespec="seconds")
-    plan = Plan(version, seed, effort.minutes, versions, code_version(), cut, end, began, effort.rounds)
+    plan = RunPlan(version, seed, effort.minutes, versions, code_version(), cut, end, began, effort.rounds)
     folder = runs(workspace) / version
     folder.mkdir(parents=True)
     write_json(folder / PLAN, asdict(plan))
@@ -96,7 +96,7 @@ def unfinished(workspace: "Workspace", at: Processes, progress: Callable[[str], 
     found = sorted(runs(workspace).glob(f"*/{PLAN}"))
     if not found:
         return None
-    plan = Plan(**json.loads(found[-1].read_text("utf-8")))
+    plan = RunPlan(**json.loads(found[-1].read_text("utf-8")))
     if plan.code_version != code_version():
         progress(f"run {plan.version} was begun by code {plan.code_version}; stages that are done are kept.")
     return Run(workspace.at(plan.lake_versions), found[-1].parent, plan, at, progress)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from recsys.engine import MODEL
-from recsys.engine.engine import CHARTED_EVERY, MOST_ITEMS, POLICY, Engine
+from recsys.engine.engine import CHARTED_EVERY, MOST_ITEMS, Engine
 from recsys.engine.scoring import RANKED_BY
 from recsys.errors import ModelError, RequestError
 from recsys.features.online import online_features
@@ -18,7 +18,7 @@ from recsys.features.served import ServedLog, skew
 from recsys.ranking.rows import Rows
 from recsys.slate import OUTCOMES, Request
 from recsys.slates.objective import change
-from recsys.surfaces.surface import known_surfaces, surface
+from recsys.surfaces.surface import POLICY, known_surfaces, surface
 from store import Workspace
 from tests.recsys.engine.workspaces import VERSION, a_shop, a_trained_shop, after
 

@@ -12,7 +12,7 @@ from recsys.offpolicy import evaluate_policy
 from recsys.offpolicy.estimate import sums_of
 from recsys.offpolicy.estimator import estimator
 from recsys.offpolicy.evaluation import evaluate_named, weighted
-from recsys.offpolicy.policies import ENGINE, Explore, Given, Uniform, logged_share, parse
+from recsys.offpolicy.policies import Explore, Given, Uniform, logged_share, parse
 from recsys.offpolicy.report import as_json, as_text
 from recsys.offpolicy.slate_log import logged_policies, read_slates
 from store import Workspace
@@ -187,10 +187,9 @@ def test_a_surface_or_reward_that_is_not_logged_is_named_with_those_that_are(wor
 
 
 def test_the_share_of_exploration_of_the_engines_own_policy_is_known():
-    from recsys.engine.engine import POLICY
     from recsys.surfaces.cart import Cart
+    from recsys.surfaces.surface import POLICY
 
-    assert f"{POLICY}-" == ENGINE
     assert logged_share(f"{POLICY}-ranked-objective-1", "cart") == Cart.exploration.epsilon
     assert logged_share("plain-1", "cart") is None and logged_share(f"{POLICY}-ranked-objective-1", "attic") is None
 

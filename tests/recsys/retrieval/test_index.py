@@ -123,15 +123,15 @@ def test_changes_made_while_the_bulk_is_built_anew_are_kept():
     drawn = unit_vectors(3_000, 9)
     index = Index.build(np.arange(2_000), drawn[:2_000], exact_up_to=100)
     index.add(np.arange(2_000, 2_010), drawn[2_000:2_010])
-    before = index._state
+    before = index._contents
     index.remove(np.array([1, 2_001]))
     index.add(np.array([2, 2_500]), drawn[2_600:2_602])
     ids, vectors = before.items()
-    moved = index._state.moved_to(type(before.bulk).build(ids, vectors, exact=False), since=before)
-    assert moved.size == index._state.size == 2_009
+    moved = index._contents.moved_to(type(before.bulk).build(ids, vectors, exact=False), since=before)
+    assert moved.size == index._contents.size == 2_009
     found = dict(zip(*(each.tolist() for each in (moved.items()[0], moved.items()[1][:, 0])), strict=True))
     wanted = dict(
-        zip(*(each.tolist() for each in (index._state.items()[0], index._state.items()[1][:, 0])), strict=True)
+        zip(*(each.tolist() for each in (index._contents.items()[0], index._contents.items()[1][:, 0])), strict=True)
     )
     assert found == wanted
 

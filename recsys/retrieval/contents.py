@@ -52,7 +52,7 @@ class Bulk:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class Contents:
     """The bulk, what was removed from it, and what is new.
 
     Attributes:
@@ -68,7 +68,7 @@ class State:
     fresh_alive: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, bulk: Bulk) -> "State":
+    def of(cls, bulk: Bulk) -> "Contents":
         room = np.zeros((16, bulk.vectors.shape[1]), np.float32)
         return cls(bulk, None, room, np.zeros(16, np.int64), np.zeros(0, np.bool_))
 
@@ -96,20 +96,20 @@ class State:
         ids = np.concatenate([self.bulk.ids[keep], self.fresh_ids[:n][new]])
         return ids, np.concatenate([self.bulk.vectors[keep], self.fresh[:n][new]])
 
-    def with_items(self, ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> "State":
+    def with_items(self, ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> "Contents":
         """After these were added or replaced."""
-        state, n, more = self.without(ids), self.count, len(ids)
-        fresh, fresh_ids = state.fresh, state.fresh_ids
+        contents, n, more = self.without(ids), self.count, len(ids)
+        fresh, fresh_ids = contents.fresh, contents.fresh_ids
         if n + more > len(fresh_ids):
             room = max(2 * len(fresh_ids), n + more)
             fresh, fresh_ids = np.zeros((room, fresh.shape[1]), np.float32), np.zeros(room, np.int64)
-            fresh[:n], fresh_ids[:n] = state.fresh[:n], state.fresh_ids[:n]
-        # Readers of an earlier state look at its first rows only, so that those behind may be written in place.
+            fresh[:n], fresh_ids[:n] = contents.fresh[:n], contents.fresh_ids[:n]
+        # Readers of earlier contents look at the first rows only, so that those behind may be written in place.
         fresh[n : n + more], fresh_ids[n : n + more] = vectors, ids
-        alive = np.concatenate([state.fresh_alive, np.ones(more, np.bool_)])
-        return replace(state, fresh=fresh, fresh_ids=fresh_ids, fresh_alive=alive)
+        alive = np.concatenate([contents.fresh_alive, np.ones(more, np.bool_)])
+        return replace(contents, fresh=fresh, fresh_ids=fresh_ids, fresh_alive=alive)
 
-    def without(self, ids: NDArray[np.int64]) -> "State":
+    def without(self, ids: NDArray[np.int64]) -> "Contents":
         """After these were removed."""
         rows = self.bulk.rows_of(ids)
         rows, alive = rows[rows >= 0], self.alive
@@ -119,14 +119,14 @@ class State:
         fresh_alive = self.fresh_alive & ~np.isin(self.fresh_ids[: self.count], ids)
         return replace(self, alive=alive, fresh_alive=fresh_alive)
 
-    def moved_to(self, bulk: Bulk, since: "State") -> "State":
-        """The same items over a bulk that was built from `since`, an earlier state of this one's history."""
+    def moved_to(self, bulk: Bulk, since: "Contents") -> "Contents":
+        """The same items over a bulk that was built from `since`, earlier contents of the same index."""
         now, n = self, since.count
         bulk_gone = now.bulk.ids[_died(since.alive, now.alive, len(now.bulk.ids))]
         fresh_gone = now.fresh_ids[:n][since.fresh_alive & ~now.fresh_alive[:n]]
-        state = State.of(bulk).without(np.concatenate([bulk_gone, fresh_gone]))
+        contents = Contents.of(bulk).without(np.concatenate([bulk_gone, fresh_gone]))
         later = np.flatnonzero(now.fresh_alive[n:]) + n
-        return state.with_items(now.fresh_ids[later], now.fresh[later])
+        return contents.with_items(now.fresh_ids[later], now.fresh[later])
 
     def search(
         self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None
