@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from recsys.errors import RequestError
 from recsys.serving.guard import Guard
-from recsys.serving.metrics import CONTENT_TYPE, gauge
+from recsys.serving.metrics import CONTENT_TYPE, reading
 from recsys.serving.operations import Operation, document, operations
 from recsys.serving.problem import Problem
 from recsys.serving.running import Running
@@ -122,7 +122,7 @@ class Application:
         return _json(found, 200 if found["ready"] else 503)
 
     async def _metrics(self, request: Request) -> Response:
-        return Response(self.running.metrics.text(self._gauges()), 200, media_type=CONTENT_TYPE)
+        return Response(self.running.metrics.text(self._readings()), 200, media_type=CONTENT_TYPE)
 
     async def _openapi(self, request: Request) -> Response:
         return Response(self._document, 200, media_type=JSON)
@@ -133,21 +133,23 @@ class Application:
         except RequestError as error:
             raise Problem(400, str(error)) from None
 
-    def _gauges(self) -> Iterable[str]:
+    def _readings(self) -> Iterable[str]:
         found = self.running.health()
         used = resource.getrusage(resource.RUSAGE_SELF)
         model = {"policy": found["policy"], "model": found["model"]}
-        yield from gauge("holdout_ready", "1 if it can answer.", int(found["ready"]))
-        yield from gauge("holdout_model_info", "Which versions serve.", 1, model)
-        yield from gauge("holdout_journal_bytes", "Journalled, not in the lake yet.", found["journal_bytes"])
-        yield from gauge("holdout_journal_lag_seconds", "Age of the oldest of them.", found["journal_lag_seconds"])
+        yield from reading("holdout_ready", "1 if it can answer.", int(found["ready"]))
+        yield from reading("holdout_model_info", "Which versions serve.", 1, model)
+        yield from reading("holdout_journal_bytes", "Journalled, not in the lake yet.", found["journal_bytes"])
+        yield from reading(
+            "holdout_journal_lag_seconds", "At least so old is the oldest of them.", found["journal_lag_seconds"]
+        )
         rows, failures = self.running.drained()
         for table, count in rows.items():
-            yield from gauge(f"holdout_drained_{table}", f"Rows that this process moved into {table}.", count)
-        yield from gauge("holdout_drain_failures", "Drains that failed.", failures)
-        yield from gauge("holdout_requests_under_way", "Requests under way.", self.guard.under_way)
-        yield from gauge("holdout_cpu_seconds", "CPU time of this process.", used.ru_utime + used.ru_stime)
-        yield from gauge("holdout_peak_memory_bytes", "Most memory ever held.", used.ru_maxrss * 1024)
+            yield from reading(f"holdout_drained_{table}_total", f"Rows that this process moved into {table}.", count)
+        yield from reading("holdout_drain_failures_total", "Drains that failed.", failures)
+        yield from reading("holdout_requests_under_way", "Requests under way.", self.guard.under_way)
+        yield from reading("process_cpu_seconds_total", "CPU time of this process.", used.ru_utime + used.ru_stime)
+        yield from reading("holdout_peak_memory_bytes", "Most memory ever held.", used.ru_maxrss * 1024)
 
 
 def _json(content: dict[str, Any], status: int = 200) -> Response:

@@ -63,9 +63,10 @@ class Histogram:
             yield _line(f"{self.name}_count", labels, total)
 
 
-def gauge(name: str, said: str, value: float, labels: Mapping[str, str] | None = None) -> Iterable[str]:
-    """The lines of a number that goes up and down, read at the moment of asking."""
-    return (f"# HELP {name} {said}", f"# TYPE {name} gauge", _line(name, labels or {}, value))
+def reading(name: str, said: str, value: float, labels: Mapping[str, str] | None = None) -> Iterable[str]:
+    """The lines of a number that is read at the moment of asking; by its name it is known whether it only grows."""
+    kind = "counter" if name.endswith("_total") else "gauge"
+    return (f"# HELP {name} {said}", f"# TYPE {name} {kind}", _line(name, labels or {}, value))
 
 
 class Metrics:
@@ -80,7 +81,7 @@ class Metrics:
         self.duplicates = Counter("holdout_duplicate_events_total", "Events whose event_id was known.")
         self.unobserved = Counter("holdout_unobserved_events_total", "Kept, but the engine failed to take them in.")
 
-    def text(self, gauges: Iterable[str]) -> str:
-        """All of it, with gauges that the caller read."""
+    def text(self, readings: Iterable[str]) -> str:
+        """All of it, with what the caller read."""
         kept = (each for each in vars(self).values() if isinstance(each, Counter | Histogram))
-        return "\n".join([*(line for each in kept for line in each.lines()), *gauges, ""])
+        return "\n".join([*(line for each in kept for line in each.lines()), *readings, ""])

@@ -184,7 +184,7 @@ def test_metrics_are_in_the_text_format_and_add_up(server: Served) -> None:
     assert buckets[-1] == found["holdout_request_seconds_count", 'route="recommend"'] >= 3
     assert found["holdout_ready", ""] == 1
     assert found["holdout_journal_bytes", ""] > 0
-    assert typed["holdout_requests_total"] == "counter"
+    assert {name for name, kind in typed.items() if kind == "counter"} == {name for name in typed if "_total" in name}
 
 
 def test_a_kept_connection_serves_many_requests(server: Served) -> None:
