@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from dashboard.parts import history, html, numbers
+from dashboard.parts import history, html, numbers, words
 from dashboard.parts.words import Word
-from recsys.training.cards import COLD, ORDER, Figure, Pair, figures
+from recsys.training.cards import CALIBRATION, COLD, TITLES, Figure, Pair, figures, on_own_days
 from store.registry import AuditRecord, ModelRecord
 
 READINGS = {
@@ -40,8 +40,8 @@ def card(record: ModelRecord, *, roll_back: ModelRecord | None) -> str:
 def versions(records: Sequence[ModelRecord], shown: str) -> str:
     """Every version, newest first; a version's name shows its card."""
     rows = "".join(_version(each, shown) for each in records)
-    heads = ("Version", "Trained", "Recall@50", "Popularity", "Click AUC", "State")
-    rare = ("Popularity", "Click AUC")
+    heads = ("Version", "Trained", "Recall@50", "Popularity", "Calibration error of clicks", "State")
+    rare = ("Popularity", "Calibration error of clicks")
     head = "".join(f'<th scope="col"{WIDE if name in rare else ""}>{name}</th>' for name in heads)
     return f'<table class="plain versions"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
 
@@ -142,21 +142,22 @@ def _made_from(record: ModelRecord) -> list[str]:
 
 
 def _recalibrated(record: ModelRecord) -> list[str]:
-    """What a version changed whose chances were bent to its own log, and that the other figures are not its own."""
+    """What a version changed whose chances were bent to its own log, and which figures are of that log."""
     source, heads = record.card.get("recalibrated"), record.metrics.get("recalibrated") or {}
     if not source:
         return []
     said = f"It is {source['from']} with chances bent to {int(source['rows']):,} places that it showed"
-    click = heads.get("click")
-    if not click or not click["before"] or not click["after"]:
+    judged = words.listed([TITLES[outcome].lower() for outcome in on_own_days(record)])
+    if not judged:
         return [f"{said}. What is measured on this page was measured before that."]
-    before, after = click["before"], click["after"]
-    seen = numbers.percent(before["observed_rate"])
-    expected, mended = (numbers.percent(each["predicted_rate"]) for each in (before, after))
-    return [
-        f"{said}. On the latest days {seen} of places were clicked: {expected} were expected, and {mended} with what "
-        "the days before them taught. What else is measured on this page was measured before that."
+    told = [
+        f"{said}. Its figures of {judged} are from the latest of them, by what earlier days taught; others are older."
     ]
+    if (click := heads.get("click")) and click["after"]:
+        seen = numbers.percent(click["before"]["observed_rate"])
+        before, after = (numbers.percent(click[when]["predicted_rate"]) for when in ("before", "after"))
+        told.append(f"There {seen} of places were clicked: {before} were expected before, {after} after.")
+    return told
 
 
 def _back(record: ModelRecord, roll_back: ModelRecord | None) -> str:
@@ -168,7 +169,7 @@ def _back(record: ModelRecord, roll_back: ModelRecord | None) -> str:
 def _version(record: ModelRecord, shown: str) -> str:
     told = {(each.group, each.name): each for each in figures(record)}
     recall = next((each for (_, name), each in told.items() if name == LEAD), None)
-    auc = next((each for (group, name), each in told.items() if group == ORDER and name == "Click"), None)
+    calibration = told.get((CALIBRATION, TITLES["click"]))
     current = ' aria-current="true"' if record.version == shown else ""
     name = (
         f'<button type="button" data-event="version" data-value="{html.text(record.version)}"{current}>'
@@ -178,19 +179,25 @@ def _version(record: ModelRecord, shown: str) -> str:
     word = Word("ship", "serves", "good") if record.serving else Word("dot", "ready")
     return (
         f'<tr><th scope="row">{name}</th><td>{html.text(numbers.day(record.created_at))}</td>{_value(recall)}'
-        f"<td{WIDE}>{popular}</td>{_value(auc, WIDE)}<td>{html.marked(word)}</td></tr>"
+        f"<td{WIDE}>{popular}</td>{_value(calibration, WIDE)}<td>{html.marked(word)}</td></tr>"
     )
 
 
 def _value(figure: Figure | None, more: str = "") -> str:
     if figure is None or figure.value is None:
         return f"<td{more}>–</td>"
-    decimals = 4 if figure.value < 0.02 else 3
-    return f"<td{more}>{figure.value:.{decimals}f}<small>{html.text(_span(figure))}</small></td>"
+    return f"<td{more}>{figure.value:.{_decimals(figure.value)}f}<small>{html.text(_span(figure))}</small></td>"
 
 
 def _span(figure: Figure) -> str:
-    return "" if figure.lower is None or figure.upper is None else f"{figure.lower:.3f} to {figure.upper:.3f}"
+    if figure.value is None or figure.lower is None or figure.upper is None:
+        return ""
+    decimals = _decimals(figure.value)
+    return f"{figure.lower:.{decimals}f} to {figure.upper:.{decimals}f}"
+
+
+def _decimals(value: float) -> int:
+    return 4 if value < 0.02 else 3
 
 
 def _beside(pair: Pair) -> str:
