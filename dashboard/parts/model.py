@@ -150,9 +150,7 @@ def _recalibrated(record: ModelRecord) -> list[str]:
     judged = words.listed([TITLES[outcome].lower() for outcome in on_own_days(record)])
     if not judged:
         return [f"{said}. What is measured on this page was measured before that."]
-    told = [
-        f"{said}. Its figures of {judged} are from the latest of them, by what earlier days taught; others are older."
-    ]
+    told = [f"{said}. Figures of {judged} are from the latest of them, by what earlier days taught; others are older."]
     if (click := heads.get("click")) and click["after"]:
         seen = numbers.percent(click["before"]["observed_rate"])
         before, after = (numbers.percent(click[when]["predicted_rate"]) for when in ("before", "after"))
