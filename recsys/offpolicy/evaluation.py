@@ -210,4 +210,4 @@ def evaluate_named(
     for log in logs:
         share = logged_share(log.policy, log.surface) if logged_epsilon is None else logged_epsilon
         reports += [evaluate(log, parse(text, share)) for text in asked]
-    return reports
+    return [replace(report, currency=workspace.settings.currency or "") for report in reports]

@@ -25,6 +25,8 @@ def as_text(report: PolicyReport) -> str:
         return "\n".join([*lines, f"  Not evaluable: {report.refused}"])
     for found, change in zip(report.estimates, report.lifts, strict=True):
         lines.append(f"  {known_estimators()[found.estimator].title:<25} {_line(found, change)}")
+    if report.caveat:
+        lines.append(f"  {report.caveat}")
     return "\n".join(lines)
 
 

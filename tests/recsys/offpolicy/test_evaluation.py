@@ -160,6 +160,20 @@ def test_a_report_says_everything_in_words_and_in_json(workspace):
     assert json.loads(as_json(reports))[1]["estimates"][0]["value"] > 0
 
 
+def test_what_the_command_prints_says_what_exploring_less_leaves_out(workspace):
+    less, more = evaluate_named(workspace, ["epsilon=0.05", "epsilon=0.5"], logged_epsilon=EPSILON)
+    assert "What draws at random are for is not counted" in as_text(less)
+    assert "What draws at random are for is not counted" not in as_text(more)
+
+
+def test_reports_of_the_command_name_the_shop_s_currency(tmp_path):
+    shop = slate_facts.a_log(tmp_path / "shop", slates=200)
+    with (shop.path / "holdout.toml").open("a") as file:
+        file.write('currency = "€"\n')
+    (told,) = json.loads(as_json(evaluate_named(Workspace.open(shop.path), ["uniform"], reward="revenue")))
+    assert told["currency"] == "€"
+
+
 @pytest.mark.parametrize("text", ["best", "epsilon=much", "epsilon=2", "weights=1"])
 def test_what_cannot_be_asked_says_what_can(text):
     with pytest.raises(RequestError, match=r"epsilon=0\.01|must be in \[0, 1\]"):
