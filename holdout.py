@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recsys.commands import add_to
+from recsys.options import WorkspaceOption
 
 if TYPE_CHECKING:
     from analysis import Experiment
@@ -25,10 +26,6 @@ app = typer.Typer(
 )
 
 add_to(app)
-
-WorkspaceOption = Annotated[
-    Path, typer.Option("--workspace", "-w", envvar="HOLDOUT_WORKSPACE", help="The workspace folder.")
-]
 
 
 @app.command()

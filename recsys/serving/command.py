@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from recsys.commands import WorkspaceOption
+from recsys.options import WorkspaceOption
 
 
 def serve(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recsys.commands import WorkspaceOption
+from recsys.options import WorkspaceOption
 
 if TYPE_CHECKING:
     from store.registry import ModelRecord
