@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import streamlit as st
 
 from dashboard import source
-from recsys.offpolicy import PolicyReport, evaluate_policy
+from recsys.offpolicy.evaluation import PolicyReport, evaluate_policy
 from recsys.offpolicy.policies import Explore, TargetPolicy, Uniform, logged_share
 from recsys.offpolicy.slate_log import logged_policies
 

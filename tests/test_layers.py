@@ -72,9 +72,9 @@ def test_a_part_of_recsys_imports_only_parts_below_it(part):
     assert found & set(PARTS) <= PARTS[part] | {part}
 
 
-@pytest.mark.parametrize("room", ["analysis", "store"])
-def test_importing_a_room_loads_nothing_heavy(room):
-    heavy = sorted(HEAVY)
+@pytest.mark.parametrize(("room", "more"), [("analysis", ()), ("store", ()), ("holdout", ("numpy", "scipy"))])
+def test_importing_a_room_loads_nothing_heavy(room, more):
+    heavy = sorted({*HEAVY, *more})
     code = f"import sys, {room}; print(*[m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

@@ -6,7 +6,7 @@ from dashboard import asked, evaluating, source
 from dashboard.parts import policy as parts
 from dashboard.parts import words
 from dashboard.parts.element import show
-from recsys.offpolicy import PolicyReport
+from recsys.offpolicy.evaluation import PolicyReport
 from recsys.offpolicy.slate_log import REWARDS
 from store import StoreError
 

@@ -4,9 +4,10 @@ from analysis.readout import Estimate as Drawn
 from dashboard.parts import compare, html, numbers, words
 from dashboard.parts.compare import Line
 from dashboard.parts.words import Word
-from recsys.offpolicy import Estimate, Interval, PolicyReport, known_estimators
-from recsys.offpolicy.estimate import LEAST_UNITS
-from recsys.offpolicy.interval import CORRECTED
+from recsys.offpolicy.estimate import LEAST_UNITS, Estimate
+from recsys.offpolicy.estimator import known_estimators
+from recsys.offpolicy.evaluation import PolicyReport
+from recsys.offpolicy.interval import CORRECTED, Interval
 from recsys.offpolicy.slate_log import REWARDS
 from recsys.offpolicy.support import LEAST_EFFECTIVE
 

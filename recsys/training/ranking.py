@@ -12,7 +12,7 @@ from recsys.engine.scoring import RANKED_BY
 from recsys.facts import interactions, place
 from recsys.features.history import Decisions, History
 from recsys.interactions import Interactions
-from recsys.ranking.fitting import fit_ranker
+from recsys.ranking.fitting import fit_ranker, up_to_date
 from recsys.ranking.labels import Shown, shown
 from recsys.ranking.ranker import Ranker
 from recsys.ranking.rows import Impressions, RankerError, Rows
@@ -50,8 +50,12 @@ def ranker_of(
     rng: np.random.Generator,
     progress: Callable[[str], None],
     rows: int = MOST_ROWS,
+    to_the_last: bool = False,
 ) -> Ranker:
     """Learnt from a log of impressions, of so many rows at most.
+
+    Args:
+        to_the_last: whether, once it is judged, it is trained again on all but the last days.
 
     Raises:
         RankerError: if there is too little to learn from.
@@ -60,7 +64,8 @@ def ranker_of(
         raise RankerError("nothing was shown after the cut, so there is no ranker; charts and taste serve.")
     impressions, surfaces = _impressions(history, log, encoder, _some_slates(log, rows, rng))
     progress(f"ranker: {len(impressions):,} impressions on {len(surfaces)} surfaces after the cut")
-    return fit_ranker(impressions, RANKED_BY, surfaces, version=version, rng=rng, progress=progress)
+    ranker = fit_ranker(impressions, RANKED_BY, surfaces, version=version, rng=rng, progress=progress)
+    return up_to_date(ranker, impressions, rng=rng, progress=progress) if to_the_last else ranker
 
 
 def _impressions(

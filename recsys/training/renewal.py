@@ -60,8 +60,10 @@ def renew(
         rng=np.random.default_rng([plan["seed"], 21, plan["end"]]),
         progress=progress,
         rows=rows,
+        to_the_last=True,
     )
     learnt = {"from": record.version, "since": since, "rows": sum(ranker.report["rows"].values())}
+    learnt["trained_until"] = ranker.report["trained_until"]
     card = {name: told for name, told in record.card.items() if name != "recalibrated"}
     metrics = {name: told for name, told in record.metrics.items() if name != "recalibrated"}
     return register_successor(

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from dashboard.parts import policy as parts
-from recsys.offpolicy import evaluate_policy
+from recsys.offpolicy.evaluation import evaluate_policy
 from recsys.offpolicy.policies import Explore, Uniform
 from store import Workspace
 from tests.dashboard import opening

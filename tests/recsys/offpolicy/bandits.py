@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recsys.offpolicy import Logged, Slates, weights
+from recsys.offpolicy.logged import Logged, Slates, weights
 from recsys.offpolicy.reward_model import of_policy
 
 

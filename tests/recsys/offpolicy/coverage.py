@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.stats import binom
 
-from recsys.offpolicy import estimates
+from recsys.offpolicy.estimate import estimates
 from tests.recsys.offpolicy.bandits import Bandit
 
 LIGHT = {

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow.parquet as pq
 
-from recsys.offpolicy import Logged, weights
+from recsys.offpolicy.logged import Logged, weights
 from recsys.offpolicy.reward_model import cross_fitted, of_policy
 from tests.shared import SHARED
 

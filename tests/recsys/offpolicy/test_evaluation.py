@@ -8,10 +8,9 @@ import pyarrow as pa
 import pytest
 
 from recsys.errors import DataError, RequestError
-from recsys.offpolicy import evaluate_policy
 from recsys.offpolicy.estimate import sums_of
 from recsys.offpolicy.estimator import estimator
-from recsys.offpolicy.evaluation import evaluate_named, weighted
+from recsys.offpolicy.evaluation import evaluate_named, evaluate_policy, weighted
 from recsys.offpolicy.policies import Explore, Given, Uniform, logged_share, parse
 from recsys.offpolicy.report import as_json, as_text
 from recsys.offpolicy.slate_log import logged_policies, read_slates

@@ -2,7 +2,7 @@
 
 import pytest
 
-from recsys.offpolicy import estimates
+from recsys.offpolicy.estimate import estimates
 from tests.recsys.offpolicy.open_bandit import FOLDER, direction
 from tests.shared import IN_CI
 

@@ -4,17 +4,10 @@ import numpy as np
 import pytest
 
 from recsys.errors import DataError
-from recsys.offpolicy import (
-    EstimatorError,
-    Logged,
-    Slates,
-    estimate,
-    estimates,
-    known_estimators,
-    support,
-    unsupported_share,
-    weights,
-)
+from recsys.offpolicy.estimate import estimate, estimates
+from recsys.offpolicy.estimator import EstimatorError, known_estimators
+from recsys.offpolicy.logged import Logged, Slates, weights
+from recsys.offpolicy.support import support, unsupported_share
 from tests.recsys.offpolicy.bandits import Bandit, Ranking
 
 
