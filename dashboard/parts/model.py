@@ -133,9 +133,12 @@ def _made_from(record: ModelRecord) -> list[str]:
         learnt = f"{int(renewed['rows']):,} places shown since {_day(renewed['since'])}"
         until = f" (its chances alone from those after {_day(end)})" if (end := renewed.get("trained_until")) else ""
         said.append(
-            f"Its ranker learnt anew from {learnt}{until}; how it finds items is as {renewed['from']} was judged. How its "
-            "ranker does was measured by one that was trained in the same way until some days earlier."
+            f"Its ranker learnt anew from {learnt}{until}; how it finds items is as {renewed['from']} was judged."
         )
+        if until:
+            said.append(
+                "How its ranker does was measured by one that was trained in the same way until some days earlier."
+            )
     said.extend(_recalibrated(record))
     if record.card.get("people_judged"):
         said.append(f"Judged on {int(record.card['people_judged']):,} people who came back.")

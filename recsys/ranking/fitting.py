@@ -111,7 +111,9 @@ def up_to_date(
     edges = np.quantile(impressions.time, [1 - LAST_VALIDATION - LAST_CURVES, 1 - LAST_CURVES], method="higher")
     part = np.searchsorted(edges, impressions.time, side="right")
     older, validation, last = (impressions.take(part == k) for k in range(3))
-    if min(len(older), len(validation)) == 0 or np.nansum(last.labels[:, CLICK]) < LEAST_LAST_CLICKS:
+    early = last.so_far()
+    clicks = float(early.weight[:, CLICK] @ early.happened[:, CLICK])
+    if clicks < LEAST_LAST_CLICKS or not np.nansum(validation.labels[:, CLICK]):
         return ranker
     if ranker.model.kind == Boosted.kind:
         model: Experts | Boosted = train_boosted(older, rng=rng)

@@ -79,6 +79,10 @@ def test_a_renewed_version_says_what_its_ranker_learnt_from():
     anew.card["renewed"] = {"from": "one", "rows": 200_000, "since": 1_767_225_600_000_000}
     said = words_of(parts.card(anew, roll_back=None))
     assert "Its ranker learnt anew from 200,000 places shown since 1 Jan 2026; how it finds items is as one was" in said
+    anew.card["renewed"]["trained_until"] = 1_769_000_000_000_000
+    said = words_of(parts.card(anew, roll_back=None))
+    assert "since 1 Jan 2026 (its chances alone from those after 21 Jan 2026); how it finds" in said
+    assert "was measured by one that was trained in the same way until some days earlier" in said
 
 
 def test_figures_that_two_versions_share_are_not_read_as_unclear():

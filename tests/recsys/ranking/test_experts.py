@@ -9,7 +9,7 @@ import pytest
 from recsys.errors import ModelError
 from recsys.ranking.experts import EXPERTS, Experts, multiplied
 from recsys.ranking.experts_training import Recipe, _odds, _tensors, base_rates, train
-from recsys.ranking.fitting import Split, fit_ranker
+from recsys.ranking.fitting import Split, area_under_curve, fit_ranker, up_to_date
 from recsys.ranking.ranker import CARD, Ranker
 from recsys.ranking.rows import CLICK, PURCHASE, REFUND, Impressions, RankerError, Rows, in_order
 from recsys.ranking.scaling import LIMIT, Scaling
@@ -187,6 +187,45 @@ def test_the_report_is_about_days_that_neither_training_nor_calibration_saw():
     assert told["curves"] == other["curves"]
     assert other["heads"]["click"]["predicted_rate"] == told["heads"]["click"]["predicted_rate"]
     assert other["heads"]["click"]["observed_rate"] == pytest.approx(1 - told["heads"]["click"]["observed_rate"])
+
+
+def with_what_was_never_seen(impressions: Impressions, since: float) -> Impressions:
+    """Until then one feature is 0 for all, as nobody saw an item for the tenth time yet; then it keeps half from acts."""
+    seen = impressions.rows.features[:, 9]
+    seen[:] = np.where(impressions.time < since, 0.0, np.nan_to_num(seen))
+    impressions.labels[seen > 0] = 0
+    return impressions
+
+
+def test_a_ranker_brought_up_to_date_knows_what_only_the_last_week_showed_and_one_that_is_judged_does_not():
+    impressions, rng = some(23, 20_000), np.random.default_rng(2)
+    change = np.quantile(impressions.time, 0.7)
+    with_what_was_never_seen(impressions, change)
+    before = fit_ranker(impressions, FEATURES, SURFACES, version="v", rng=rng, recipe=SMALL)
+    after = up_to_date(before, impressions, rng=rng, recipe=replace(SMALL, epochs=6))
+    later = with_what_was_never_seen(some(24, 8_000), 0)
+    areas = [area_under_curve(each.chances(later.rows)[:, CLICK], later.labels[:, CLICK]) for each in (before, after)]
+    assert areas[1] > areas[0] + 0.1
+    assert before.report["trained_until"] < change < after.report["trained_until"]
+    assert after.report["heads"] == before.report["heads"]
+
+
+def test_the_curves_of_a_ranker_brought_up_to_date_are_of_days_that_its_model_never_saw():
+    impressions = some(25, 15_000)
+    before = fit_ranker(impressions, FEATURES, SURFACES, version="v", rng=np.random.default_rng(2), recipe=SMALL)
+    after = up_to_date(before, impressions, rng=np.random.default_rng(3), recipe=SMALL)
+    impressions.labels[impressions.time > np.quantile(impressions.time, 0.9)] = 1
+    changed = up_to_date(before, impressions, rng=np.random.default_rng(3), recipe=SMALL)
+    model, other = after.model.arrays(), changed.model.arrays()
+    assert all(np.array_equal(model[name], other[name]) for name in model)
+    rows = impressions.rows
+    assert changed.chances(rows)[:, CLICK].mean() > 2 * after.chances(rows)[:, CLICK].mean()
+
+
+def test_with_too_few_clicks_on_the_last_days_a_ranker_stays_as_it_is():
+    impressions = some(26, 2_000)
+    before = fit_ranker(impressions, FEATURES, SURFACES, version="v", rng=np.random.default_rng(2), recipe=SMALL)
+    assert up_to_date(before, impressions, rng=np.random.default_rng(3), recipe=SMALL) is before
 
 
 def test_scaling_marks_what_is_missing_and_keeps_the_rest_within_its_limit():
