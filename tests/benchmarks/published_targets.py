@@ -125,9 +125,16 @@ CASES = {
         "steam_200k",
         "leave_items_out",
         ("popularity", "sequence_without_lead", "sequence"),
-        tuple(
-            Target("recall@50", 5 * 50 / 3_600, head=head, source="five times a ranking at random")
-            for head in ("sequence_without_lead", "sequence")
+        # At random 50 of the games that a user did not have: of 3,600 less 15 to 23 on average, .0139 to .0140.
+        (
+            Target("recall@50", 0.07, head="sequence_without_lead", source="five times a ranking at random"),
+            # The lead tells which games are new, and that alone is worth five times: 50 of 720.
+            Target(
+                "recall@50",
+                0.07,
+                head="sequence",
+                source="five times a ranking at random; all games without acts first, in random order, have .0696",
+            ),
         ),
     ),
 }
