@@ -46,7 +46,9 @@ def main(data: Path, repeat: int, peers: bool) -> None:
     folder = data / "ranking"
     shop = _lived(folder)
     plain = _live_on(folder, "plain", shop, {})
-    left, learning = _live_on(folder, "left", shop, {}), _live_on(folder, "learning", shop, LEARNS)
+    # Opened anew on the same days, so that learning alone is between them.
+    left = _live_on(folder, "left", shop, dict.fromkeys(LEARNS, lambda workspace: None))
+    learning = _live_on(folder, "learning", shop, LEARNS)
     recalibrated = ", ".join(map(str, RECALIBRATED))
     lines = [
         "# The ranker and the engine on the demo shop",
