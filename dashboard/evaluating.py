@@ -1,6 +1,7 @@
-"""What the Policies page asks of the log: each question is worked out once for the same facts."""
+"""What pages ask of the log of slates: each question is worked out once for the same facts."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import streamlit as st
 
@@ -49,6 +50,11 @@ def report(asked: TargetPolicy, surface: str, reward: str, policy: str, days: in
     return kept[0]
 
 
+def as_served(version: str) -> dict[str, dict[str, Any] | None]:
+    """How the chances that a version of the engine logged did against what followed, by outcome."""
+    return _as_served(str(source.workspace().path), _facts(), version)
+
+
 def _facts() -> tuple[tuple[str, int], ...]:
     return tuple(sorted(source.workspace().lake.versions().items()))
 
@@ -56,6 +62,13 @@ def _facts() -> tuple[tuple[str, int], ...]:
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _logged(path: str, facts: tuple[tuple[str, int], ...]) -> dict[tuple[str, str], tuple[int, datetime]]:
     return logged_policies(source.workspace())
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def _as_served(path: str, facts: tuple[tuple[str, int], ...], version: str) -> dict[str, dict[str, Any] | None]:
+    from recsys.training import recalibration
+
+    return recalibration.as_served(source.workspace(), version)
 
 
 @st.cache_resource(show_spinner=False, max_entries=256)

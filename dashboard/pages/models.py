@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import asked, source
+from dashboard import asked, evaluating, source
 from dashboard.parts import model as parts
 from dashboard.parts.element import show
 from recsys.training.cards import compare, same_days
@@ -46,7 +46,10 @@ def page() -> None:
 
 def _figures(shown: ModelRecord, beside: ModelRecord | None) -> None:
     if beside is None:
-        st.header("Measured on later days", anchor="measured")
+        st.header("As it served", anchor="as-served")
+        with st.spinner("Holding its chances against what followed …"):
+            show(parts.as_served(evaluating.as_served(shown.version)), key="as-served")
+        st.header("When it was trained, on later days", anchor="measured")
         show(parts.measured(shown), key="measured")
         return
     st.header(f"{shown.version} beside {beside.version}", anchor=False)

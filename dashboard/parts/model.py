@@ -1,11 +1,12 @@
 """Trained versions: which one serves, how well each does on days after those it learnt from, and two side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
-from dashboard.parts import history, html, numbers, words
+from dashboard.parts import history, html, numbers
 from dashboard.parts.words import Word
-from recsys.training.cards import CALIBRATION, COLD, TITLES, Figure, Pair, figures, on_own_days
+from recsys.training.cards import COLD, ORDER, Figure, Pair, figures, served_figures
 from store.registry import AuditRecord, ModelRecord
 
 READINGS = {
@@ -40,8 +41,8 @@ def card(record: ModelRecord, *, roll_back: ModelRecord | None) -> str:
 def versions(records: Sequence[ModelRecord], shown: str) -> str:
     """Every version, newest first; a version's name shows its card."""
     rows = "".join(_version(each, shown) for each in records)
-    heads = ("Version", "Trained", "Recall@50", "Popularity", "Calibration error of clicks", "State")
-    rare = ("Popularity", "Calibration error of clicks")
+    heads = ("Version", "Trained", "Recall@50", "Popularity", "Click AUC", "State")
+    rare = ("Popularity", "Click AUC")
     head = "".join(f'<th scope="col"{WIDE if name in rare else ""}>{name}</th>' for name in heads)
     return f'<table class="plain versions"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
 
@@ -66,15 +67,29 @@ def comparison(pairs: Sequence[Pair], one: str, other: str) -> str:
 
 def measured(record: ModelRecord) -> str:
     """Every figure of one version with its interval, by group."""
+    return _tables(figures(record)) or html.line("This version has no figures on its card.")
+
+
+def as_served(heads: Mapping[str, Any]) -> str:
+    """How the chances that a version logged fit what followed, or that it logged none."""
+    if not heads:
+        return html.line("It has shown nothing in the last four weeks of the log.")
+    return _tables(served_figures(heads)) + (
+        '<p class="legend">Chances as they were logged when items were shown, in the last four weeks, against what '
+        "followed: nothing of it was known to what made them. Outcomes count once their time has passed.</p>"
+    )
+
+
+def _tables(shown: Sequence[Figure]) -> str:
     said = ""
-    for group, members in groupby(figures(record), key=lambda each: each.group):
+    for group, members in groupby(shown, key=lambda each: each.group):
         rows = "".join(
             f'<tr><th scope="row">{html.text(each.name)}</th>{_value(each)}<td>{html.text(each.beside)}</td></tr>'
             for each in members
         )
         heads = "".join(f'<th scope="col">{html.text(name)}</th>' for name in (group, "Measured", "Beside"))
         said += f'<table class="plain figures"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
-    return f'<div class="compared">{said}</div>' if said else html.line("This version has no figures on its card.")
+    return f'<div class="compared">{said}</div>' if said else ""
 
 
 def served(audit: Sequence[AuditRecord]) -> str:
@@ -149,20 +164,21 @@ def _made_from(record: ModelRecord) -> list[str]:
 
 
 def _recalibrated(record: ModelRecord) -> list[str]:
-    """What a version changed whose chances were bent to its own log, and which figures are of that log."""
+    """What a version changed whose chances were bent to its own log, and that the other figures are not its own."""
     source, heads = record.card.get("recalibrated"), record.metrics.get("recalibrated") or {}
     if not source:
         return []
     said = f"It is {source['from']} with chances bent to {int(source['rows']):,} places that it showed"
-    judged = words.listed([TITLES[outcome].lower() for outcome in on_own_days(record)])
-    if not judged:
-        return [f"{said}. What is measured on this page was measured before that."]
-    told = [f"{said}. Figures of {judged} are from the latest of them, by what earlier days taught; others are older."]
-    if (click := heads.get("click")) and click["after"]:
-        seen = numbers.percent(click["before"]["observed_rate"])
-        before, after = (numbers.percent(click[when]["predicted_rate"]) for when in ("before", "after"))
-        told.append(f"There {seen} of places were clicked: {before} were expected before, {after} after.")
-    return told
+    click = heads.get("click")
+    if not click or not click["before"] or not click["after"]:
+        return [f"{said}. What was measured in training is older."]
+    before, after = click["before"], click["after"]
+    seen = numbers.percent(before["observed_rate"])
+    expected, mended = (numbers.percent(each["predicted_rate"]) for each in (before, after))
+    return [
+        f"{said}. On the latest days {seen} of places were clicked: {expected} were expected, and {mended} with what "
+        "the days before them taught. What was measured in training is older."
+    ]
 
 
 def _back(record: ModelRecord, roll_back: ModelRecord | None) -> str:
@@ -174,7 +190,7 @@ def _back(record: ModelRecord, roll_back: ModelRecord | None) -> str:
 def _version(record: ModelRecord, shown: str) -> str:
     told = {(each.group, each.name): each for each in figures(record)}
     recall = next((each for (_, name), each in told.items() if name == LEAD), None)
-    calibration = told.get((CALIBRATION, TITLES["click"]))
+    auc = next((each for (group, name), each in told.items() if group == ORDER and name == "Click"), None)
     current = ' aria-current="true"' if record.version == shown else ""
     name = (
         f'<button type="button" data-event="version" data-value="{html.text(record.version)}"{current}>'
@@ -184,7 +200,7 @@ def _version(record: ModelRecord, shown: str) -> str:
     word = Word("ship", "serves", "good") if record.serving else Word("dot", "ready")
     return (
         f'<tr><th scope="row">{name}</th><td>{html.text(numbers.day(record.created_at))}</td>{_value(recall)}'
-        f"<td{WIDE}>{popular}</td>{_value(calibration, WIDE)}<td>{html.marked(word)}</td></tr>"
+        f"<td{WIDE}>{popular}</td>{_value(auc, WIDE)}<td>{html.marked(word)}</td></tr>"
     )
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from store.registry import ModelRecord
@@ -72,16 +72,23 @@ def figures(record: ModelRecord) -> tuple[Figure, ...]:
     """What the card measured: how the version finds what people come to, and how its chances are calibrated."""
     metrics, people = record.metrics, _number(record.card.get("people_judged"))
     heads = (metrics.get("ranker") or {}).get("heads") or {}
-    heads = heads | {outcome: told for outcome, told in on_own_days(record).items() if outcome in heads}
     cold = _cold(metrics.get("items_without_acts"))
     return (*_found(metrics, people), *cold, *_order(heads), *_calibration(heads))
 
 
-def on_own_days(record: ModelRecord) -> dict[str, Mapping[str, Any]]:
-    """Of the outcomes that a version's own log could judge when it was recalibrated: how its chances did on the later
-    days of that log, with what the earlier days taught."""
-    told = record.metrics.get("recalibrated") or {}
-    return {outcome: each["after"] for outcome, each in told.items() if each and each["after"]}
+def served_figures(heads: Mapping[str, Any]) -> tuple[Figure, ...]:
+    """How the chances that a version logged fit what followed; `heads` as `recalibration.as_served` gives them."""
+    return tuple(
+        replace(figure, group="Calibration error", beside=f"{_rates(told)}; {figure.beside}")
+        if (told := heads.get(outcome)) and figure.value is not None
+        else figure
+        for outcome, figure in zip(heads, _calibration(heads), strict=True)
+    )
+
+
+def _rates(told: Mapping[str, Any]) -> str:
+    expected, seen = (f"{100 * told[rate]:.3g}%" for rate in ("predicted_rate", "observed_rate"))
+    return f"{expected} expected, {seen} of {told['rows']:,.0f} happened"
 
 
 def compare(one: ModelRecord, other: ModelRecord) -> tuple[Pair, ...]:
@@ -92,11 +99,9 @@ def compare(one: ModelRecord, other: ModelRecord) -> tuple[Pair, ...]:
     first = {(each.group, each.name): each for each in figures(one)}
     second = {(each.group, each.name): each for each in figures(other)}
     same = same_days(one, other)
-    own = {ORDER, CALIBRATION} if on_own_days(one) != on_own_days(other) else set()
     return tuple(
-        Pair(group, name, a, b, _reading(a, b, same and group not in own))
-        for group, name in dict.fromkeys([*second, *first])
-        for a, b in [(first.get((group, name)), second.get((group, name)))]
+        Pair(*key, first.get(key), second.get(key), _reading(first.get(key), second.get(key), same))
+        for key in dict.fromkeys([*second, *first])
     )
 
 

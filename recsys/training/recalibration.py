@@ -71,6 +71,19 @@ def recalibrate(workspace: "Workspace", *, days: int = DAYS, use: bool = True) -
     )
 
 
+def as_served(workspace: "Workspace", version: str, *, days: int = DAYS) -> dict[str, dict[str, Any] | None]:
+    """How the chances did that a version logged in the last days, by outcome, as far as windows are closed.
+
+    They were logged before anything followed: no fit has seen it. Empty where the version logged nothing; None for an
+    outcome of which too little is known.
+    """
+    log = _own_log(workspace, version, days)
+    if not len(log):
+        return {}
+    users = place(log.users, log.users.unique().to_pylist())
+    return {outcome: judged_head(log.chances[:, k], log.labels[:, k], users) for k, outcome in enumerate(OUTCOMES)}
+
+
 def _own_log(workspace: "Workspace", version: str, days: int) -> Shown:
     """What this version showed in the last days, with its chances."""
     import pyarrow.compute as pc
@@ -84,9 +97,8 @@ def _own_log(workspace: "Workspace", version: str, days: int) -> Shown:
 
 
 def _better(log: Shown, users: NDArray[np.int64], outcome: int) -> tuple[Curve | None, dict[str, Any] | None]:
-    """A curve that does better on the later part of the log, None where there is none; and how the chances did there as
-    they were, and as they are from now on, as far as windows are closed. What came early counts for outcomes whose
-    windows are open."""
+    """A curve that does better on the later part of the log, and how both did there, as far as windows are closed;
+    None where there is none. What came early counts for outcomes whose windows are open."""
     known = log.early.weight[:, outcome] > 0
     p, y = log.chances[known, outcome], log.early.happened[known, outcome]
     who, when = users[known], log.time[known]
@@ -97,8 +109,8 @@ def _better(log: Shown, users: NDArray[np.int64], outcome: int) -> tuple[Curve |
     early = ~later
     curve = fitted(p[early], y[early], who[early], weight[early]) if later.any() and early.any() else IDENTITY
     losses = [log_loss(each, y[later], weight[later]) for each in (p[later], curve(p[later]))]
+    if curve.method == "identity" or losses[1] >= losses[0]:
+        return None, None
     labels = log.labels[known, outcome][later]
     before, after = (judged_head(each, labels, who[later]) for each in (p[later], curve(p[later])))
-    if curve.method == "identity" or losses[1] >= losses[0]:
-        return None, {"before": before, "after": before}
     return fitted(p, y, who, weight), {"before": before, "after": after}

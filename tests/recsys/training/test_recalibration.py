@@ -13,7 +13,7 @@ from recsys.errors import ModelError
 from recsys.ranking.calibration import chained, chance, fitted, log_odds
 from recsys.ranking.ranker import Ranker
 from recsys.slate import OUTCOMES, Request
-from recsys.training.recalibration import recalibrate
+from recsys.training.recalibration import as_served, recalibrate
 from store import Workspace
 from tests.recsys.engine.workspaces import VERSION, a_shop, a_trained_shop, after
 
@@ -53,11 +53,14 @@ def a_log(folder: Path, *, told: float, slates: int = 600, model: str | None = V
 
 def test_chances_that_were_twice_too_high_are_halved_in_a_new_version_that_serves(tmp_path):
     workspace = a_log(tmp_path, told=2.0)
+    served = as_served(workspace, VERSION)["click"]
+    assert served["predicted_rate"] == pytest.approx(2 * served["observed_rate"], rel=0.15)
     made = recalibrate(workspace)
+    assert as_served(workspace, f"{VERSION}+1") == {}
     assert made is not None and made.serving and made.version == f"{VERSION}+1"
     heads = made.metrics["recalibrated"]
     assert heads["click"]["after"]["calibration_error"] < 0.2 * heads["click"]["before"]["calibration_error"]
-    assert [outcome for outcome, told in heads.items() if told and told["after"] != told["before"]] == ["click"]
+    assert [outcome for outcome, told in heads.items() if told] == ["click"]
     old, new = (
         Ranker.load(workspace.path / "models" / "engine" / version / "ranker") for version in (VERSION, made.version)
     )
