@@ -79,7 +79,7 @@ def figures(record: ModelRecord) -> tuple[Figure, ...]:
 def served_figures(heads: Mapping[str, Any]) -> tuple[Figure, ...]:
     """How the chances that a version logged fit what followed; `heads` as `recalibration.as_served` gives them."""
     return tuple(
-        replace(figure, group="Calibration error", beside=f"{_rates(told)}; {figure.beside}")
+        replace(figure, beside=f"{_rates(told)}; {figure.beside}")
         if (told := heads.get(outcome)) and figure.value is not None
         else figure
         for outcome, figure in zip(heads, _calibration(heads), strict=True)
