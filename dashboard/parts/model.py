@@ -75,8 +75,8 @@ def as_served(heads: Mapping[str, Any]) -> str:
     if not heads:
         return html.line("It has shown nothing in the last four weeks of the log.")
     return _tables(served_figures(heads)) + (
-        '<p class="legend">Chances as they were logged when items were shown, in the last four weeks of the log, against '
-        "what followed: nothing of it was known to what made them. Outcomes count once their time has passed.</p>"
+        '<p class="legend">Chances as they were logged when items were shown, in the last four weeks of the log, and '
+        "what followed: none of that was known to what made them. Outcomes count once their time has passed.</p>"
     )
 
 
