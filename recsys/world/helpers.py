@@ -108,7 +108,8 @@ def helpers(workspace: "Workspace", shop: Shop, *, ranked: int) -> Iterator[Poli
         yield policy
     finally:
         for process in started:
-            _end(process)
+            # What it keeps is written when it ends in order: an answer that it still gives is taken, and dropped.
+            process.communicate()
 
 
 def answer_requests() -> None:
@@ -196,14 +197,3 @@ def _next(told: BinaryIO) -> Any:
         return pickle.load(told)
     except EOFError:
         return None
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Close both ends and wait: what it keeps is written when it ends in order."""
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            try:
-                pipe.close()
-            except BrokenPipeError:
-                continue
-    process.wait()

@@ -94,6 +94,19 @@ def test_a_helper_that_was_killed_is_told_and_none_is_left_behind(tmp_path: Path
     assert [process.poll() for process in started] == [0, -9]
 
 
+def test_a_helper_that_is_still_answering_ends_in_order(tmp_path: Path) -> None:
+    building = a_shop(tmp_path / "shop")
+    kept = Kept(building.shop.plain)
+    for _ in copy.deepcopy(building.shop).until(11, kept):
+        pass
+    with helpers(building.workspace, building.shop, ranked=50) as policy:
+        assert isinstance(policy, Helpers)
+        started: list[subprocess.Popen[bytes]] = policy._processes
+        for process in started:
+            policy.tell(process, kept.asked[0])
+    assert [process.poll() for process in started] == [0, 0]
+
+
 def test_another_version_answers_from_the_next_request_on(tmp_path: Path) -> None:
     from recsys.world.demo import TrainedEngine
 
