@@ -48,12 +48,6 @@ class Payments:
     paid: NDArray[np.int64]
     listed: NDArray[np.int64]
 
-    @classmethod
-    def public(cls, interactions: Interactions, prices: Prices, list_price: NDArray[np.int64]) -> "Payments":
-        """As if everybody had paid the public price of the time."""
-        none = np.full(len(interactions), UNKNOWN)
-        return cls(none, none).filled(interactions, prices, list_price)
-
     def filled(self, interactions: Interactions, prices: Prices, list_price: NDArray[np.int64]) -> "Payments":
         """With the public prices of the time where the facts do not say."""
         bought = (interactions.action == PURCHASE) | (interactions.action == GIFT)
@@ -103,10 +97,3 @@ class History:
         acts, paid, listed = facts.payments(workspace, before)
         payments = Payments(paid, listed).filled(acts, catalogue.prices, catalogue.list_price)
         return cls(acts, payments, catalogue, Friends.of(*facts.friends(workspace, acts.users)))
-
-    def as_of(self, decisions: Decisions) -> NDArray[np.float32]:
-        """The features of each decision as they were known at its time, shape (rows, len(NAMES))."""
-        from recsys.features.offline import as_of
-
-        prices, friends = self.catalogue.prices, self.friends
-        return as_of(self.interactions, self.catalogue, prices, friends, decisions, payments=self.payments)

@@ -1,6 +1,6 @@
 """Features of past decisions for training: each is computed from what had happened strictly before it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,45 +23,32 @@ from recsys.features.definitions import (
     paid_share,
 )
 from recsys.features.grouped import Clock, Grouped, places
-from recsys.features.history import Decisions, Friends, Payments
-from recsys.interactions import DAY, Interactions
-from recsys.prices import ALWAYS, Prices
+from recsys.features.history import Decisions, Friends, History
+from recsys.interactions import DAY
+from recsys.prices import ALWAYS
 
 # Rows at once: what they need beside the answer is about two kilobytes each.
 CHUNK = 100_000
 
 
-def as_of(
-    interactions: Interactions,
-    catalogue: Catalogue,
-    prices: Prices,
-    friends: Friends,
-    decisions: Decisions,
-    *,
-    payments: Payments | None = None,
-) -> NDArray[np.float32]:
+def as_of(history: History, decisions: Decisions) -> NDArray[np.float32]:
     """The features of each decision as they were known at its time.
 
-    Args:
-        interactions: with the catalogue's items in the catalogue's order.
-        payments: what was paid, a row an act; the public prices of the time if None.
-
     Returns:
-        float32, shape (decisions, len(NAMES)), nan where not known.
+        shape (decisions, len(NAMES)), nan where not known.
 
     Raises:
         DataError: if the items are not the catalogue's, or a decision names an item or user that is not there.
     """
-    if tuple(interactions.items) != tuple(catalogue.ids):
+    acts, catalogue = history.interactions, history.catalogue
+    if tuple(acts.items) != tuple(catalogue.ids):
         raise DataError(
-            f"the interactions number {len(interactions.items)} items, the catalogue {len(catalogue)}, or in another "
+            f"the interactions number {len(acts.items)} items, the catalogue {len(catalogue)}, or in another "
             "order. Read both from one workspace."
         )
     _check(decisions.item, len(catalogue), 0, "item")
-    _check(decisions.user, len(interactions.users), -1, "user")
-    if payments is None:
-        payments = Payments.public(interactions, prices, catalogue.list_price)
-    past = Past.of(interactions, replace(catalogue, prices=prices), friends, payments)
+    _check(decisions.user, len(acts.users), -1, "user")
+    past = Past.of(history)
     parts = [past.features(each) for each in _chunks(decisions)]
     return np.concatenate(parts) if parts else past.features(decisions)
 
@@ -90,7 +77,9 @@ class Past:
     category: NDArray[np.int64]
 
     @classmethod
-    def of(cls, acts: Interactions, catalogue: Catalogue, friends: Friends, payments: Payments) -> "Past":
+    def of(cls, history: History) -> "Past":
+        acts, catalogue, friends = history.interactions, history.catalogue, history.friends
+        payments = history.payments
         clock = Clock.of(acts.time)
         rank = clock.rank(acts.time)
         user, item = acts.user.astype(np.int64), acts.item.astype(np.int64)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from recsys.errors import DataError
 from recsys.features.definitions import NAMES
 from recsys.features.history import Decisions, History
+from recsys.features.offline import as_of
 from recsys.files import whole_file
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def skew(workspace: "Workspace", *, since: int | None = None, until: int | None 
     item = np.array([items.get(name, -1) for name in log["item_id"]], np.int64)
     user = np.array([users.get(name, -1) for name in log["user_id"]], np.int64)
     known = item >= 0
-    trained = history.as_of(Decisions(user[known], item[known], log["time"][known]))
+    trained = as_of(history, Decisions(user[known], item[known], log["time"][known]))
     served, names = log["features"][known], ("slate_id", "item_id")
     slate, shown = (np.array(log[name], object)[known] for name in names)
     # Bits, not values: nan is nan, and a difference in the last place is one.

@@ -11,6 +11,7 @@ from recsys.engine.neighbours import Neighbours
 from recsys.engine.scoring import RANKED_BY
 from recsys.facts import interactions, place
 from recsys.features.history import Decisions, History
+from recsys.features.offline import as_of
 from recsys.interactions import Interactions
 from recsys.ranking.fitting import fit_ranker, up_to_date
 from recsys.ranking.labels import Shown, shown
@@ -77,7 +78,7 @@ def _impressions(
     rows = np.flatnonzero((items >= 0) & some)
     decisions = Decisions(users[rows], items[rows], log.time[rows])
     features = np.empty((len(rows), len(RANKED_BY)), np.float32)
-    features[:, :-1] = history.as_of(decisions)
+    features[:, :-1] = as_of(history, decisions)
     features[:, -1] = _taste(encoder, history.interactions, decisions, [surfaces[each] for each in surface[rows]])
     read = Rows(features, surface[rows], log.position[rows])
     return Impressions(read, log.labels[rows], decisions.time, decisions.user, log.early.take(rows)), surfaces

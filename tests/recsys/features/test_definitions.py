@@ -10,6 +10,7 @@ import pyarrow as pa
 from recsys.catalogue import Catalogue
 from recsys.features.definitions import NAMES, expected_price, paid_share
 from recsys.features.history import Decisions, Friends, History, Payments
+from recsys.features.offline import as_of
 from recsys.interactions import ACTIONS, DAY, SECOND, Interactions
 
 DOCS = Path(__file__).parents[3] / "docs" / "features.md"
@@ -43,7 +44,7 @@ def test_a_small_shop_by_hand():
     history = History(data, Payments(np.array(paid), np.array(listed)), catalogue, friends)
 
     def at(who, what, when):
-        made = history.as_of(Decisions(np.array([who]), np.array([what]), np.array([when])))[0]
+        made = as_of(history, Decisions(np.array([who]), np.array([what]), np.array([when])))[0]
         return dict(zip(NAMES, made.tolist(), strict=True))
 
     now = at(0, 0, THURSDAY + DAY)

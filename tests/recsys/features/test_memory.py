@@ -16,6 +16,7 @@ from recsys.errors import DataError, ModelError
 from recsys.features.definitions import NAMES
 from recsys.features.history import Decisions
 from recsys.features.memory import MemoryStore
+from recsys.features.offline import as_of
 from recsys.features.online import Acts, online_features
 from recsys.interactions import DAY
 from tests.recsys.features.plain import START, a_history, acts_of, bits, some_decisions
@@ -56,7 +57,7 @@ def test_features_while_serving_are_those_of_training_to_the_bit(tmp_path_factor
     decisions = some_decisions(history, seed, 20, coarse=coarse)
     store = MemoryStore.open(tmp_path_factory.mktemp("store"), history.catalogue)
     made = play(store, history, decisions, batches=np.random.default_rng(seed))
-    assert np.array_equal(bits(made), bits(history.as_of(decisions)))
+    assert np.array_equal(bits(made), bits(as_of(history, decisions)))
 
 
 def test_ten_thousand_logged_requests_have_the_same_features_in_training(tmp_path):
@@ -67,7 +68,7 @@ def test_ten_thousand_logged_requests_have_the_same_features_in_training(tmp_pat
     decisions = Decisions(drawn.user, drawn.item, np.sort(rng.choice(moments, 10_000)))
     store = MemoryStore.open(tmp_path, history.catalogue)
     made = play(store, history, decisions)
-    assert np.array_equal(bits(made), bits(history.as_of(decisions)))
+    assert np.array_equal(bits(made), bits(as_of(history, decisions)))
     assert np.unique(made, axis=0).shape[0] > 9_000
 
 
@@ -96,7 +97,7 @@ def test_a_store_built_from_a_history_is_one_that_saw_it_happen(tmp_path_factory
     ids = [history.interactions.users[u] if u >= 0 else "stranger" for u in later.user]
     made = online_features(built, ids, np.arange(30), later.item, later.time)
     if (history.friends.since < end).all():
-        assert np.array_equal(bits(made), bits(history.as_of(later)))
+        assert np.array_equal(bits(made), bits(as_of(history, later)))
     opened = MemoryStore.open(folder, history.catalogue)
     assert opened.position == 7
     assert np.array_equal(bits(made), bits(online_features(opened, ids, np.arange(30), later.item, later.time)))
