@@ -15,9 +15,9 @@ from analysis.decision.decide import circumstances, decide_arm
 from analysis.errors import AnalysisError
 from analysis.experiment import Experiment
 from analysis.inference.rules import Rules
+from analysis.metric_effects import effects, every_series
 from analysis.metrics import Metric, Quantity
 from analysis.metrics.mean import Mean
-from analysis.reading import effects, every_series
 from analysis.readout import Decision, Effect, Estimate, Look, Variation
 from analysis.variables import SIZE, Cap, Variable
 

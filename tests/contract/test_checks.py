@@ -12,8 +12,8 @@ from analysis.checks.splits import Splits
 from analysis.collected import Collected
 from analysis.experiment import Experiment
 from analysis.inference.rules import Rules
+from analysis.metric_effects import effects, every_series
 from analysis.moments import Moments
-from analysis.reading import effects, every_series
 from dashboard.parts.words import CHECK_NAMES
 
 every = pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__module__.rsplit(".")[-1])
