@@ -9,16 +9,6 @@ from dashboard.parts import numbers
 from dashboard.parts.words import Tone
 
 HEIGHT = 36
-MARKS = (
-    '<svg class="defs" aria-hidden="true"><defs>'
-    '<linearGradient id="ramp"><stop offset="0" stop-color="#fff"/><stop offset=".55" stop-color="#fff"/>'
-    '<stop offset="1" stop-color="#fff" stop-opacity=".06"/></linearGradient>'
-    '<linearGradient id="pmar" x1="1" x2="0"><stop offset="0" stop-color="#fff"/><stop offset=".55" stop-color="#fff"/>'
-    '<stop offset="1" stop-color="#fff" stop-opacity=".06"/></linearGradient>'
-    '<mask id="off-right" maskContentUnits="objectBoundingBox"><rect width="1" height="1" fill="url(#ramp)"/></mask>'
-    '<mask id="off-left" maskContentUnits="objectBoundingBox"><rect width="1" height="1" fill="url(#pmar)"/></mask>'
-    "</defs></svg>"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,21 +88,10 @@ def rule(axis: Axis) -> str:
 
 
 def bar(axis: Axis, estimate: Estimate, tone: Tone, *, y: float, thick: float, hollow: bool = True) -> str:
-    """An interval with its estimate; an end beyond the axis, or without bound, fades out."""
+    """An interval with its estimate; an end beyond the axis, or without bound, is an arrowhead at the edge."""
     if estimate.estimate is None:
         return ""
-    low = axis.low if estimate.lower is None else estimate.lower
-    high = axis.high if estimate.upper is None else estimate.upper
-    if high < axis.low or low > axis.high:
-        return _beyond(axis, tone, y, right=low > axis.high)
-    left, right = axis.at(low), axis.at(high)
-    drawn = ""
-    if estimate.lower is not None or estimate.upper is not None:
-        faded = _fade(
-            off_left=low < axis.low or estimate.lower is None, off_right=high > axis.high or estimate.upper is None
-        )
-        size = f'x="{left}%" width="{max(round(right - left, 3), 0.2)}%" y="{y - thick / 2}" height="{thick}"'
-        drawn = f'<rect class="bar {tone}" {size}{faded}/>'
+    drawn = "" if estimate.lower is None and estimate.upper is None else _interval(axis, estimate, tone, y, thick)
     if not axis.low <= estimate.estimate <= axis.high:
         return drawn
     shape = "ring" if hollow else "point"
@@ -125,16 +104,23 @@ def drawing(body: str, alt: str) -> str:
     return f'<svg class="row" height="{HEIGHT}" role="img" aria-label="{alt}">{body}</svg>'
 
 
-def _beyond(axis: Axis, tone: Tone, y: float, *, right: bool) -> str:
-    """An arrow at the edge, for an interval that lies wholly off the axis."""
-    at, shape = (100, "M-11-6 0 0-11 6z") if right else (0, "M11-6 0 0 11 6z")
+def _interval(axis: Axis, estimate: Estimate, tone: Tone, y: float, thick: float) -> str:
+    low = -math.inf if estimate.lower is None else estimate.lower
+    high = math.inf if estimate.upper is None else estimate.upper
+    drawn = _onwards(tone, y, thick, right=False) if low < axis.low else ""
+    if low <= axis.high and high >= axis.low:
+        left, right = axis.at(low), axis.at(high)
+        size = f'x="{left}%" width="{max(round(right - left, 3), 0.2)}%" y="{y - thick / 2}" height="{thick}"'
+        drawn += f'<rect class="bar {tone}" {size}/>'
+    return drawn + (_onwards(tone, y, thick, right=True) if high > axis.high else "")
+
+
+def _onwards(tone: Tone, y: float, thick: float, *, right: bool) -> str:
+    """An arrowhead just past the edge: the interval goes on beyond the axis."""
+    half, long = thick / 2 + 3, thick / 2 + 8
+    at, tip = (100, long) if right else (0, -long)
+    shape = f"M0-{half:g} {tip:g} 0 0 {half:g}z"
     return f'<svg x="{at}%" y="{y}" overflow="visible"><path class="point {tone}" d="{shape}"/></svg>'
-
-
-def _fade(*, off_left: bool, off_right: bool) -> str:
-    if off_left and off_right:
-        return ' opacity=".45"'
-    return ' mask="url(#off-left)"' if off_left else ' mask="url(#off-right)"' if off_right else ""
 
 
 def _step(rough: float) -> float:

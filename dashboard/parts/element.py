@@ -6,12 +6,10 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.parts.axis import MARKS
-
 HERE = Path(__file__).parent
 CSS = (HERE / "parts.css").read_text("utf-8")
 _mount = st.components.v2.component(
-    "holdout_part", html=f'{MARKS}<div class="part"></div>', css=CSS, js=(HERE / "parts.js").read_text("utf-8")
+    "holdout_part", html='<div class="part"></div>', css=CSS, js=(HERE / "parts.js").read_text("utf-8")
 )
 
 

@@ -63,7 +63,7 @@ def table(rows: list[Row]) -> str:
     body = "".join(_row(row, shared) for row in shown)
     legend = (
         '<p class="legend">Bar: the interval of the lift against control. Ring: the best estimate. '
-        "Arrow: beyond this axis. Grey: can’t tell yet.</p>"
+        "Arrowhead: it goes on beyond this axis. Grey: can’t tell yet.</p>"
     )
     return (
         f'<div class="scroll"><table class="forest list"><thead><tr>'

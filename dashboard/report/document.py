@@ -24,7 +24,6 @@ from dashboard.parts import (
     verdict,
     words,
 )
-from dashboard.parts.axis import MARKS
 from dashboard.parts.palette import settings
 from dashboard.parts.trust import badge
 from store.registry import DecisionRecord
@@ -54,7 +53,7 @@ def report(
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
-        f'<style>{_themes()}{PARTS}{PAGE}</style></head><body>{MARKS}<main class="part"><h1>{name}</h1>'
+        f'<style>{_themes()}{PARTS}{PAGE}</style></head><body><main class="part"><h1>{name}</h1>'
         f"{_top(shown, look_id, decisions, trust)}{sections}"
         f"<section><h2>Decisions</h2>{history.decisions(decisions)}</section>"
         f'<section><h2>How these numbers were made</h2><ul class="methods">{_methods(shown)}</ul></section>'

@@ -1,5 +1,6 @@
 """Every part draws every sample: well-formed, escaped, and true to the Readout."""
 
+import math
 from dataclasses import replace
 from xml.etree import ElementTree
 
@@ -119,11 +120,11 @@ def test_a_null_shows_its_reason_and_no_bar() -> None:
     assert row.find(".//svg[@role='img']") is None
 
 
-def test_an_interval_without_an_upper_end_fades_out() -> None:
+def test_an_interval_without_an_upper_end_ends_in_an_arrowhead() -> None:
     root = parsed(forest.table(SAMPLES["new-market"], "v7", unadjusted=False))
     row = next(row for row in root.iter("tr") if "Conversion rate" in "".join(row.itertext()))
     assert "or more" in "".join(row.itertext())
-    assert row.find(".//rect[@mask]").get("mask") == "url(#off-right)"
+    assert [head.get("x") for head in row.findall(".//svg/svg")] == ["100%"]
 
 
 def test_unadjusted_intervals_can_be_hidden() -> None:
@@ -224,3 +225,18 @@ def test_of_several_arms_that_win_the_best_is_shown_first() -> None:
 def test_an_interval_off_the_axis_is_an_arrow_at_the_edge() -> None:
     drawn = axis.bar(axis.Axis.over(-0.1, 0.1), Estimate(1.0, 0.1, 0.8, 1.2), "good", y=18, thick=6)
     assert 'x="100%"' in drawn and "<path" in drawn and "<rect" not in drawn
+
+
+bounds = some.one_of(some.none(), ends)
+
+
+@given(bounds, bounds)
+def test_every_end_that_the_axis_does_not_show_has_an_arrowhead(one: float | None, other: float | None) -> None:
+    lower, upper = sorted((one, other)) if one is not None and other is not None else (one, other)
+    shared = axis.Axis.over(-1.0, 2.0)
+    root = parsed(axis.bar(shared, Estimate(0.0, 0.1, lower, upper), "open", y=18, thick=6))
+    low, high = -math.inf if lower is None else lower, math.inf if upper is None else upper
+    expected = [at for at, beyond in (("0%", low < shared.low), ("100%", high > shared.high)) if beyond]
+    bounded = lower is not None or upper is not None
+    assert [head.get("x") for head in root.findall("svg")] == (expected if bounded else [])
+    assert len(root.findall("rect")) == (bounded and low <= shared.high and high >= shared.low)
