@@ -35,7 +35,7 @@ def take_look(workspace: Workspace, file: Path, now: datetime) -> tuple[LookReco
     from store.assignment_file import moved_by_edit
 
     experiment, versions = load_experiment(file), workspace.lake.versions()
-    readout = read(experiment, workspace.at(versions), now=now, sensitivity=True)
+    readout = read(experiment, workspace.at(versions), now=workspace.due(now), sensitivity=True)
     text, registry = file.read_text(encoding="utf-8"), workspace.registry
     before = {record.id: record.definition for record in registry.experiments()}.get(experiment.id, text)
     moved = moved_by_edit(before, text, now, file)
@@ -56,5 +56,6 @@ def recomputes(workspace: Workspace, look_id: int) -> bool:
     """Whether a saved look comes out the same, to the last digit, on the facts as they were."""
     saved = workspace.registry.look(look_id)
     experiment = registered(workspace, saved.experiment_id)
-    again = read(experiment, workspace.at(saved.lake_versions), now=saved.taken_at, sensitivity=True)
+    due = workspace.due(saved.taken_at)
+    again = read(experiment, workspace.at(saved.lake_versions), now=due, sensitivity=True)
     return again == Readout.from_json(saved.readout or "", workspace.registry.segment_history(look_id))

@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from store.registry import Registry
 
 FILE = "holdout.toml"
+# Of settings that are no text: what their value must be, and in words.
+KINDS: Mapping[str, tuple[type, str]] = {
+    "threads": (int, "a whole number above 0"),
+    "as_of": (datetime, "a time such as 2026-11-17T00:00:00Z, without quotes and with its zone"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +39,12 @@ class Settings:
     """What holdout.toml may say; folders and a SQLite file are relative to the workspace.
 
     `serving` is the section [serving] as it stands: `recsys.settings` reads it. `currency` is the sign of all money.
+    `as_of` is for a copy or a demo, which gets no facts after that time.
     """
 
     name: str | None = None
     currency: str | None = None
+    as_of: datetime | None = None
     lake: str = "lake"
     registry: str = "sqlite:///registry.db"
     experiments: str = "experiments"
@@ -53,7 +61,9 @@ class Workspace:
     versions: Mapping[str, int] | None = None
 
     @classmethod
-    def create(cls, path: Path | str, name: str | None = None, currency: str | None = None) -> "Workspace":
+    def create(
+        cls, path: Path | str, name: str | None = None, currency: str | None = None, as_of: datetime | None = None
+    ) -> "Workspace":
         """Make the folder, its holdout.toml and its empty parts.
 
         Raises:
@@ -67,6 +77,7 @@ class Workspace:
             with open(root / FILE, "x", encoding="utf-8") as file:
                 file.write(f"name = {quoted(name or root.name)}\n")
                 file.write(f"currency = {quoted(currency)}\n" if currency else "")
+                file.write(f"as_of = {as_of.isoformat()}\n" if as_of else "")
         except OSError as error:
             raise WorkspaceError(
                 f"{root} cannot be made a workspace: {one_line(error)}. Choose another folder."
@@ -111,6 +122,10 @@ class Workspace:
     @property
     def name(self) -> str:
         return self.settings.name or self.path.name
+
+    def due(self, now: datetime) -> datetime:
+        """Up to when there should be facts at the time `now`: until then, or `as_of` where that was before. In UTC."""
+        return min(now, self.settings.as_of or now).astimezone(UTC)
 
     @property
     def experiments(self) -> Path:
@@ -159,8 +174,8 @@ def _checked(file: Path, content: dict[str, Any], kind: type, prefix: str) -> di
     for key, value in content.items():
         if key not in known:
             raise WorkspaceError(f"{file}: {prefix}{key} is not a setting.{did_you_mean(key, known)}")
-        wanted = int if key == "threads" else str
-        if not isinstance(value, wanted) or isinstance(value, bool) or not value:
-            shown = "a whole number above 0" if wanted is int else "a text that is not empty"
+        wanted, shown = KINDS.get(key, (str, "a text that is not empty"))
+        naive = isinstance(value, datetime) and value.tzinfo is None
+        if not isinstance(value, wanted) or isinstance(value, bool) or not value or naive:
             raise WorkspaceError(f"{file}: {prefix}{key} is {value!r}, must be {shown}.")
     return content

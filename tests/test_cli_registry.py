@@ -74,6 +74,25 @@ def test_a_look_keeps_the_segments_of_every_day_and_is_recomputed_with_them(shop
     assert "the readout differs" in holdout("recompute", "4")[1]
 
 
+def test_a_copy_that_gets_no_more_facts_is_fresh_as_of_its_own_present(shop: Path, holdout: Command) -> None:
+    lines = [f"u{i},{'ab'[i % 2]},2025-03-0{1 + i % 3}T12:00:00Z,{['FR', 'DE'][i // 2 % 2]}" for i in range(600)]
+    (shop / "exposures.csv").write_text("\n".join(["unit,arm,time,country", *lines]) + "\n")
+    (shop / "events.csv").write_text("\n".join(["unit,time,spend", "u1,2025-03-04T12:00:00Z,5"]) + "\n")
+    (shop / "experiments" / "daily.toml").write_text(DAILY)
+
+    def freshness(as_of: str) -> tuple[str, str]:
+        (shop / "holdout.toml").write_text(as_of)
+        holdout("refresh")
+        looks = Workspace.open(shop).registry
+        readout = Readout.from_json(looks.latest_look("daily").readout or "")
+        (check,) = [check for check in readout.looks[-1].checks if check.name == "freshness"]
+        return check.verdict, check.reason
+
+    assert freshness("")[0] == "warn"
+    verdict, reason = freshness("as_of = 2025-03-05T01:00:00+01:00\n")
+    assert verdict == "pass" and "facts up to 04 Mar 2025 12:00 UTC, 12 h behind 05 Mar 2025 00:00 UTC" in reason
+
+
 def test_a_decision_is_recorded_on_the_latest_look_and_listed_with_its_outcome(holdout: Command) -> None:
     _, first, _ = holdout("decide", "mail", "stop", "--reason", "Too dear.", "--by", "ann", "--look", "1")
     _, second, _ = holdout("decide", "mail", "ship", "--reason", "It wins.", "--by", "bob")

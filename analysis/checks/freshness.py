@@ -34,4 +34,4 @@ def _freshness(subject: Subject) -> Check:
 
 def _due(now: datetime | None, end: date | None, due: date) -> str:
     """What the facts are held against."""
-    return "the end of the experiment" if due == end else "now" if now else "the last exposure"
+    return "the end of the experiment" if due == end else f"{due:%d %b %Y %H:%M} UTC" if now else "the last exposure"

@@ -56,7 +56,8 @@ def plan(
         ExperimentError: if a metric's kind does not allow the values found.
     """
     progress("Reading the past")
-    running = running_experiments(experiment, workspace, (now or datetime.now(UTC)).date())
+    now = now or datetime.now(UTC)
+    running = running_experiments(experiment, workspace, (workspace.due(now) if workspace else now).date())
     past = read_past(experiment, workspace, [other.id for other in running])
     progress("Working out what the units can show")
     return Planner(experiment, past, effect, days, target, traffic).plan(overlaps(experiment, running, past.shared))

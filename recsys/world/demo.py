@@ -9,6 +9,7 @@ from typing import Protocol
 
 from recsys.errors import ShopError
 from recsys.world.building import FOLDER, PLAN, Building, keep_plan
+from recsys.world.calendar import Calendar
 from recsys.world.designs import DAYS
 from recsys.world.policy import Policy
 from recsys.world.shop import Shop
@@ -64,8 +65,9 @@ def build(
     if (root / FOLDER / DONE).is_file():
         return
     fresh = not (root / "holdout.toml").is_file()
-    workspace = Workspace.create(root, name="Demo shop", currency="$") if fresh else Workspace.open(root)
-    building = Building(workspace, plan)
+    if fresh:
+        Workspace.create(root, name="Demo shop", currency="$", as_of=Calendar(days).end)
+    building = Building(workspace := Workspace.open(root), plan)
     say(f"Simulating {people:,} people for {days} days")
     building.until(switch(days) if engine else days, building.shop.plain, say)
     if engine and building.day < days:

@@ -61,6 +61,8 @@ def test_the_workspace_is_found_from_a_folder_below(workspace: Workspace) -> Non
         ('lak = "x"', "lak is not a setting.*Did you mean 'lake'"),
         ('[engine]\nmemory = "1GB"', r"engine\.memory is not a setting.*Did you mean 'memory_limit'"),
         ("name = 5", "name is 5, must be a text"),
+        ('as_of = "2026-11-17"', "as_of is '2026-11-17', must be a time such as 2026-11-17T00:00:00Z"),
+        ("as_of = 2026-11-17T00:00:00", "as_of is datetime.*must be a time .* with its zone"),
         ('name = ""', "name is '', must be a text that is not empty"),
         ("[engine]\nthreads = true", "threads is True, must be a whole number"),
         ("engine = 5", r"engine is 5, must be a section. Write \[engine\]"),
