@@ -15,7 +15,7 @@ BELOW = {
     "monitors": {"store", "analysis"},
     "dashboard": {"store", "analysis", "monitors", "recsys"},
 }
-# Within recsys. Heads choose their settings by what evaluation measures, and evaluation asks heads: both know each other.
+# Within recsys.
 PARTS = {
     "slates": set(),
     "surfaces": {"slates"},
@@ -23,8 +23,9 @@ PARTS = {
     "encoder": set(),
     "features": set(),
     "ranking": set(),
-    "heads": {"encoder", "evaluation"},
-    "evaluation": {"heads"},
+    "measures": set(),
+    "heads": {"encoder", "measures"},
+    "evaluation": {"heads", "measures"},
     "offpolicy": {"surfaces"},
     "engine": {"encoder", "features", "ranking", "retrieval", "slates", "surfaces"},
     "training": {"encoder", "engine", "features", "ranking"},

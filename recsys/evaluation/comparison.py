@@ -13,9 +13,9 @@ import numpy as np
 
 from recsys.errors import BudgetError, HeadError
 from recsys.evaluation.evaluate import Evaluation, evaluate
-from recsys.evaluation.metrics import Estimate, Measure
 from recsys.evaluation.split import Split, StageName
 from recsys.heads.head import head
+from recsys.measures.metrics import Estimate, Measure
 
 # What the model to serve is chosen by.
 CHOSEN_BY = Measure("ndcg", 10)
@@ -165,7 +165,7 @@ def run(
     if split.refit:
         begun, left = time.process_time(), max(seconds - spent, 1e-3)
         with cpu_limit(left, name):
-            known = split.stage("test").known
+            known = split.question("test").known
             fitted = fitted.refit(known, replace(context, validation=None, seconds=left), rng)
         spent += time.process_time() - begun
     return Run(seed, spent, validation, evaluate(fitted, split))

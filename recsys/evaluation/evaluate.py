@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.errors import DataError
-from recsys.evaluation.metrics import MEASURES, SAMPLED, Estimate, Measure, per_user
-from recsys.evaluation.ranking import positions, sampled_positions
 from recsys.evaluation.split import Split, StageName
 from recsys.heads.head import Head
+from recsys.measures.metrics import MEASURES, SAMPLED, Estimate, Measure, per_user
+from recsys.measures.positions import positions, sampled_positions
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def evaluate(head: Head, split: Split, stage: StageName = "test", measures: Sequ
         HeadError: if the head's scores have another shape or are not finite.
         DataError: if the split's negatives are not those of its wanted acts.
     """
-    asked = split.stage(stage)
+    asked = split.question(stage)
     deepest = max(measure.depth for measure in measures)
     users = np.unique(asked.wanted.user)
     values = per_user(asked.wanted.user, positions(head, asked, deepest), measures)

@@ -72,13 +72,13 @@ def leave_one_out(source: Source) -> Split:
 
 def _uniform(split: Split, rng: np.random.Generator) -> NDArray[np.int32] | None:
     """A hundred items for each wanted act of the test, drawn of those its user never had; as SASRec's code samples."""
-    stage, items = split.stage("test"), len(split.train.items)
-    had = together(stage.seen, stage.wanted)
+    question, items = split.question("test"), len(split.train.items)
+    had = together(question.seen, question.wanted)
     keys = np.unique(had.user.astype(np.int64) * items + had.item)
     if np.bincount(had.user).max() > items // 2:
         return None
-    base = stage.wanted.user.astype(np.int64)[:, None] * items
-    drawn = rng.integers(0, items, (len(stage.wanted), SAMPLED_AMONG))
+    base = question.wanted.user.astype(np.int64)[:, None] * items
+    drawn = rng.integers(0, items, (len(question.wanted), SAMPLED_AMONG))
     while (again := np.isin(base + drawn, keys)).any():
         drawn[again] = rng.integers(0, items, int(again.sum()))
     return drawn.astype(np.int32)

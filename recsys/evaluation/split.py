@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from recsys.errors import DataError
 from recsys.heads.head import Context
-from recsys.interactions import ACTIONS, Interactions
+from recsys.interactions import Interactions
+from recsys.measures.question import Question, asked
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -29,23 +30,6 @@ class Sides:
 NOTHING = Sides()
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """One question to a model.
-
-    Attributes:
-        known: the acts that the model may learn from.
-        seen: past acts of the target action; their items are left out of their user's ranking.
-        wanted: the acts to be found, each (user, item) once, none of them in `seen`.
-        candidates: which items may be recommended, shape (items,); None for all.
-    """
-
-    known: Interactions
-    seen: Interactions
-    wanted: Interactions
-    candidates: NDArray[np.bool_] | None = None
-
-
 @dataclass(frozen=True)
 class Split:
     """Train, validation and test acts over the same numbering of users and items.
@@ -58,7 +42,7 @@ class Split:
         drawn: whether another seed would give another split.
         candidates: which items may be recommended at validation and at the test, each of shape (items,).
         negatives: the items that a sampled protocol ranks each wanted act of the test among, shape (wanted, n), acts
-            in the order of `stage("test").wanted`; None where no paper of these data samples.
+            in the order of `question("test").wanted`; None where no paper of these data samples.
     """
 
     name: str
@@ -79,7 +63,7 @@ class Split:
             if not len(getattr(self, part)):
                 raise DataError(f"{self.name}: no act is left for {part} under {self.protocol!r}.")
 
-    def stage(self, name: StageName) -> Stage:
+    def question(self, name: StageName) -> Question:
         """What is known and wanted when a model is chosen ("validation"), or judged ("test")."""
         if name == "validation":
             past, part, allowed = self.train, self.validation, self.candidates and self.candidates[0]
@@ -106,32 +90,8 @@ class Split:
         )
 
 
-def asked(
-    known: Interactions,
-    past: Interactions,
-    part: Interactions,
-    target: str | None,
-    candidates: NDArray[np.bool_] | None = None,
-) -> Stage:
-    """To find the target acts of `part` again, with the items left out that `past` has under the target action."""
-    seen = _of_action(past, target)
-    return Stage(known, seen, _new(_of_action(part, target), seen), candidates)
-
-
 def together(one: Interactions, other: Interactions) -> Interactions:
     """All acts of both, in order of user and time; both number users and items alike."""
     columns = ("user", "item", "action", "time")
     user, item, action, time = (np.concatenate([getattr(one, column), getattr(other, column)]) for column in columns)
     return Interactions.of(one.users, one.items, user, item, action, time)
-
-
-def _of_action(acts: Interactions, action: str | None) -> Interactions:
-    return acts if action is None else acts.keep(acts.action == ACTIONS.index(action))
-
-
-def _new(wanted: Interactions, seen: Interactions) -> Interactions:
-    """Each (user, item) of `wanted` once, without those in `seen`: those could not be recommended."""
-    pairs = wanted.user.astype(np.int64) * len(wanted.items) + wanted.item
-    first = np.zeros(len(pairs), bool)
-    first[np.unique(pairs, return_index=True)[1]] = True
-    return wanted.keep(first & ~np.isin(pairs, seen.user.astype(np.int64) * len(seen.items) + seen.item))

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from recsys.evaluation.comparison import CHOSEN_BY, Comparison, Result
-from recsys.evaluation.metrics import DEPTHS, KINDS, MEASURES, SAMPLED, Estimate, Measure
 from recsys.evaluation.split import Split, StageName
+from recsys.measures.metrics import DEPTHS, KINDS, MEASURES, SAMPLED, Estimate, Measure
 
 _TITLES = {"recall": "Recall", "hit_rate": "Hit rate", "ndcg": "NDCG"}
 
@@ -30,7 +30,7 @@ def as_text(comparison: Comparison, note: str = "") -> str:
 
 
 def _about(split: Split, seeds: int, note: str) -> list[str]:
-    wanted = split.stage("test").wanted
+    wanted = split.question("test").wanted
     users = len(set(wanted.user.tolist()))
     acts = f"{len(split.train):,} train, {len(split.validation):,} validation, {len(wanted):,} test acts"
     return [
@@ -84,7 +84,7 @@ def _choice(comparison: Comparison, width: int) -> list[str]:
 def as_json(comparison: Comparison, note: str = "") -> dict[str, Any]:
     """Everything that the text says, and the value of each seed."""
     split, best = comparison.split, comparison.to_serve
-    wanted = split.stage("test").wanted
+    wanted = split.question("test").wanted
     return {
         "data": split.name,
         "note": note,

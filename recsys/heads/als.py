@@ -62,10 +62,10 @@ class Als(Head, name="als"):
 
     def _choose(self, data: Interactions, context: Context, rng: np.random.Generator) -> Settings:
         """The one of the settings that ranks validation best after a third of the rounds."""
-        stage, found = sample(data, context), dict[Settings, float]()
+        question, found = sample(data, context), dict[Settings, float]()
         for settings in self._tried:
             short = Als(replace(settings, rounds=settings.rounds // 3)).refit(data, context, rng)
-            found[settings] = quality(short, stage)
+            found[settings] = quality(short, question)
             context.progress(f"als: {settings}: validation NDCG@20 {found[settings]:.4f}")
         return max(found, key=lambda settings: found[settings])
 

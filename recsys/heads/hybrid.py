@@ -7,10 +7,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.heads.choice import quality, sample
+from recsys.heads.choice import Held, quality, sample
 from recsys.heads.head import Context, Head
 from recsys.heads.linear import Linear, standard
-from recsys.heads.sequence import Held, Sequence
+from recsys.heads.sequence import Sequence
 from recsys.interactions import Interactions
 
 # Of the encoder; the linear part has the rest. The ends let either serve alone.
@@ -48,14 +48,14 @@ class Hybrid(Head, name="hybrid", linear=False):
         return _mixed(standard(self._linear.scores(users)), encoded, self.share)
 
     def _choose(self, data: Interactions, context: Context) -> tuple[float, float]:
-        stage = sample(data, context)
-        users = np.unique(stage.wanted.user)
+        question = sample(data, context)
+        users = np.unique(question.wanted.user)
         linear, cosines = standard(self._linear.scores(users)), self._sequence.scores(users)
         reached = {}
         for power in POWERS:
             encoded = shaped(cosines, self._sequence.heat, power)
             for share in SHARES:
-                reached[share, power] = quality(Held(_mixed(linear, encoded, share), users), stage)
+                reached[share, power] = quality(Held(_mixed(linear, encoded, share), users), question)
         best = max(reached, key=lambda each: reached[each])
         context.progress(f"hybrid: encoder's share {best[0]}, power {best[1]}, validation NDCG@20 {reached[best]:.4f}")
         return best

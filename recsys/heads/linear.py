@@ -8,14 +8,13 @@ from numpy.typing import NDArray
 
 from recsys.errors import BudgetError, HeadError
 from recsys.heads.algebra import power, scaled, signals
-from recsys.heads.choice import quality, sample
+from recsys.heads.choice import Held, quality, sample
 from recsys.heads.head import Context, Head, head
 from recsys.interactions import Interactions
+from recsys.measures.question import Question
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
-
-    from recsys.evaluation.split import Stage
 
 PARTS = ("graph_filter", "sharpened_filter", "als", "ease", "item_knn", "popularity")
 MEMBERS_BY = "item_knn"
@@ -120,38 +119,26 @@ class Linear(Head, name="linear"):
 
     def _choose(self, data: Interactions, context: Context) -> Mapping[str, float]:
         """The weights with the best validation NDCG@20, found from the best single part on."""
-        stage = sample(data, context)
-        users = np.unique(stage.wanted.user)
+        question = sample(data, context)
+        users = np.unique(question.wanted.user)
         held = {name: standard(part.scores(users)) for name, part in self._parts.items()}
-        alone = {name: _blended({name: 1.0}, held, stage) for name in held}
+        alone = {name: _blended({name: 1.0}, held, question) for name in held}
         best = max(alone, key=lambda name: alone[name])
         weights, reached = {best: 1.0}, alone[best]
         for _ in range(2):
             for name in sorted(held, key=lambda name: -alone[name]):
                 for weight in TRIED:
                     tried = {**weights, name: weight}
-                    if any(tried.values()) and (quality := _blended(tried, held, stage)) > reached:
+                    if any(tried.values()) and (quality := _blended(tried, held, question)) > reached:
                         weights, reached = tried, quality
         context.progress(f"linear: weights {weights}, validation NDCG@20 {reached:.4f}")
         return weights
 
 
-class _Held:
-    """A blend of scores that are held, for users that are given by their sorted numbers."""
-
-    name = "linear"
-
-    def __init__(self, total: NDArray[np.float32], users: NDArray[np.integer]) -> None:
-        self._total, self._users = total, users
-
-    def scores(self, users: NDArray[np.integer]) -> NDArray[np.float32]:
-        return self._total[np.searchsorted(self._users, users)]
-
-
-def _blended(weights: Mapping[str, float], held: Mapping[str, NDArray[np.float32]], stage: "Stage") -> float:
-    """The quality of the blend for the users of `stage`."""
+def _blended(weights: Mapping[str, float], held: Mapping[str, NDArray[np.float32]], question: Question) -> float:
+    """The quality of the blend for the users of `question`."""
     total = sum(np.float32(weight) * held[name] for name, weight in weights.items() if weight)
-    return quality(_Held(np.asarray(total), np.unique(stage.wanted.user)), stage)
+    return quality(Held(np.asarray(total), np.unique(question.wanted.user)), question)
 
 
 def standard(scores: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,6 +1,6 @@
 """The encoder as a head: a transformer over what a person did, in order where the data have one."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -10,7 +10,7 @@ from recsys.encoder.content import Bags
 from recsys.encoder.recipe import Recipe
 from recsys.encoder.shape import HOTTEST, Shape
 from recsys.errors import HeadError
-from recsys.heads.choice import quality, sample
+from recsys.heads.choice import Held, quality, sample
 from recsys.heads.head import Context, Head
 from recsys.interactions import Interactions
 
@@ -77,10 +77,10 @@ class Sequence(Head, name="sequence", linear=False):
 
     def _choose_lead(self, data: Interactions, context: Context) -> float:
         """The lead of items without acts that has the best NDCG@20 on validation acts; 0 where they prefer none."""
-        stage = sample(data, context)
-        users = np.unique(stage.wanted.user)
+        question = sample(data, context)
+        users = np.unique(question.wanted.user)
         scores = self.scores(users)
-        reached = {lead: quality(Held(scores + lead * self._untouched, users), stage) for lead in LEADS}
+        reached = {lead: quality(Held(scores + lead * self._untouched, users), question) for lead in LEADS}
         context.progress(f"sequence: validation NDCG@20 by the lead of items without acts {reached}")
         return max(LEADS, key=lambda lead: reached[lead])
 
@@ -116,15 +116,3 @@ class Sequence(Head, name="sequence", linear=False):
 
 def _within(context: Context, share: float) -> Context:
     return replace(context, seconds=share * context.seconds)
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """Scores that are held, shape (users, items), of users in order of their numbers."""
-
-    total: NDArray[np.float32]
-    users: NDArray[np.integer]
-    name: str = "held"
-
-    def scores(self, users: NDArray[np.integer]) -> NDArray[np.float32]:
-        return self.total[np.searchsorted(self.users, users)]

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from recsys.evaluation.comparison import Comparison, ahead, compare
-from recsys.evaluation.metrics import Measure
 from recsys.evaluation.protocols import split
 from recsys.evaluation.sources import load, with_files
 from recsys.evaluation.table import as_json, as_text
@@ -20,6 +19,7 @@ from recsys.heads import known_heads
 from recsys.heads.head import Context
 from recsys.heads.sequence import Sequence as SequenceHead
 from recsys.interactions import Interactions
+from recsys.measures.metrics import Measure
 from tests.shared import RECSYS
 
 RESULTS = Path(__file__).parent / "results"

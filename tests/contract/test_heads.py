@@ -86,7 +86,7 @@ def test_a_head_that_learns_finds_the_next_item_of_a_circle(name):
 def test_a_head_learns_again_from_more_acts_without_validation(name):
     split = circles()
     one = fitted(name, split)
-    again = one.refit(split.stage("test").known, context(split, validation=None), np.random.default_rng(0))
+    again = one.refit(split.question("test").known, context(split, validation=None), np.random.default_rng(0))
     assert evaluate(again, split)["recall@5"].mean >= (0.05 if name in ("popularity", "sequence") else 0.99)
 
 

@@ -12,10 +12,10 @@ import holdout
 from recsys.errors import HeadError
 from recsys.evaluation.comparison import Comparison, Result, Run, ahead, compare, cpu_limit
 from recsys.evaluation.evaluate import Evaluation
-from recsys.evaluation.metrics import MEASURES, Measure
 from recsys.evaluation.protocols import split
 from recsys.evaluation.sources import load
 from recsys.evaluation.table import as_text
+from recsys.measures.metrics import MEASURES, Measure
 
 
 def circles(folder):

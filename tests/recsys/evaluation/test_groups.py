@@ -78,7 +78,9 @@ def test_a_test_act_that_is_in_train_too_is_refused_where_negatives_are_given(tm
 def test_popularity_among_groups_is_what_an_independent_program_measured():
     cut = split(load(RECSYS / "mafengwo"), "given_split")
     assert all(cut.train.users[u].startswith("group") for u in np.unique(cut.validation.user))
-    found = evaluate(head("popularity")().fit(cut.stage("test").known, cut.context(60), np.random.default_rng(0)), cut)
+    found = evaluate(
+        head("popularity")().fit(cut.question("test").known, cut.context(60), np.random.default_rng(0)), cut
+    )
     # That program had 0.484 and 0.352; it broke ties of counts another way.
     means = {str(measure): float(values.mean()) for measure, values in found.sampled.items()}
     assert means["hit_rate@5"] == pytest.approx(0.484, abs=0.005) and means["ndcg@5"] == pytest.approx(0.352, abs=0.005)

@@ -43,7 +43,7 @@ def test_leave_one_out_holds_out_the_last_two_acts_of_users_who_have_three():
     found = split(source([(0, 5), (1, 7), (0, 6), (0, 4), (1, 8), (2, 9), (0, 9)]), "leave_one_out")
     assert pairs(found.test) == [(0, 9)] and pairs(found.validation) == [(0, 4)]
     assert pairs(found.train) == [(0, 5), (0, 6), (1, 7), (1, 8), (2, 9)]
-    assert pairs(found.stage("test").known) == [(0, 5), (0, 6), (0, 4), (1, 7), (1, 8), (2, 9)]
+    assert pairs(found.question("test").known) == [(0, 5), (0, 6), (0, 4), (1, 7), (1, 8), (2, 9)]
 
 
 def test_leave_one_out_with_a_target_lets_nothing_of_after_the_purchase_through():
@@ -51,12 +51,12 @@ def test_leave_one_out_with_a_target_lets_nothing_of_after_the_purchase_through(
     found = split(source(rows, target="purchase"), "leave_one_out")
     assert pairs(found.test)[:1] == [(0, 5)] and pairs(found.validation)[:2] == [(0, 3), (0, 4)]
     assert (0, 6) not in pairs(found.train) + pairs(found.validation) + pairs(found.test)
-    assert pairs(found.stage("validation").wanted) == [(0, 3), (1, 2)]
+    assert pairs(found.question("validation").wanted) == [(0, 3), (1, 2)]
 
 
 def test_a_carted_item_can_be_found_as_a_purchase_but_a_bought_one_not():
     rows = [(0, 1), (0, 2, CART), (0, 3), (0, 2), (1, 1), (1, 2), (1, 3), (1, 1)]
-    asked = split(source(rows, target="purchase"), "leave_one_out").stage("test")
+    asked = split(source(rows, target="purchase"), "leave_one_out").question("test")
     assert pairs(asked.wanted) == [(0, 2)]
     assert (0, 2) not in pairs(asked.seen)
 
@@ -67,7 +67,7 @@ def test_ratio_split_rounds_as_its_paper_does_and_loses_nothing(seed):
     found = split(source(rows), "ratio_split", seed)
     assert sorted(pairs(found.train) + pairs(found.validation) + pairs(found.test)) == sorted(rows)
     # The published figures of this protocol were learnt from train alone, and leave out what validation holds.
-    asked = found.stage("test")
+    asked = found.question("test")
     assert pairs(asked.known) == pairs(found.train) and len(asked.seen) == len(found.train) + len(found.validation)
     for user in range(20):
         total = sum(u == user for u, _ in rows)
@@ -101,9 +101,9 @@ def test_what_is_wanted_was_not_known_and_is_wanted_once(seed, protocol):
     test = rows[::5] if protocol == "given_split" else None
     found = split(source([row for row in rows if not test or row not in test], test=test), protocol, seed)
     for name in ("validation", "test"):
-        stage = found.stage(name)
-        wanted = pairs(stage.wanted)
-        assert not set(wanted) & set(pairs(stage.known)) and not set(wanted) & set(pairs(stage.seen))
+        question = found.question(name)
+        wanted = pairs(question.wanted)
+        assert not set(wanted) & set(pairs(question.known)) and not set(wanted) & set(pairs(question.seen))
         assert len(set(wanted)) == len(wanted)
     # What is judged on the test never was in train or in validation.
     assert not set(pairs(found.test)) & set(pairs(found.train) + pairs(found.validation))
@@ -112,12 +112,12 @@ def test_what_is_wanted_was_not_known_and_is_wanted_once(seed, protocol):
 @given(seed=st.integers(0, 200))
 def test_left_out_items_have_no_act_that_could_be_learnt_from(seed):
     found, ranked_all = (split(source(drawn(seed)), name, seed) for name in ("new_items", "leave_items_out"))
-    assert pairs(found.test) == pairs(ranked_all.test) and ranked_all.stage("test").candidates is None
+    assert pairs(found.test) == pairs(ranked_all.test) and ranked_all.question("test").candidates is None
     for name in ("validation", "test"):
-        stage = found.stage(name)
-        assert set(stage.wanted.item) <= set(np.flatnonzero(stage.candidates))
-        assert not set(stage.known.item) & set(np.flatnonzero(stage.candidates))
-        assert set(stage.wanted.user) <= set(stage.known.user)
+        question = found.question(name)
+        assert set(question.wanted.item) <= set(np.flatnonzero(question.candidates))
+        assert not set(question.known.item) & set(np.flatnonzero(question.candidates))
+        assert set(question.wanted.user) <= set(question.known.user)
 
 
 def test_the_validation_that_is_drawn_from_a_given_train_is_the_same_each_time_and_a_tenth():

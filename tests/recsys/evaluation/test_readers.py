@@ -148,7 +148,7 @@ def test_popularity_on_gowalla_is_what_an_independent_program_measured():
     from recsys.heads import head
 
     cut = split(load(RECSYS / "gowalla"), "given_split")
-    known = cut.stage("test").known
+    known = cut.question("test").known
     found = evaluate(head("popularity")().fit(known, cut.context(60), np.random.default_rng(0)), cut)
     assert found["recall@20"].mean == pytest.approx(0.0416, abs=5e-5)
     assert found["ndcg@20"].mean == pytest.approx(0.0317, abs=5e-5)

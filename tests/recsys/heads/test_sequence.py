@@ -55,7 +55,7 @@ def test_a_refit_reads_the_acts_that_validation_held():
         return (scores.argmax(axis=1) == part.item).mean()
 
     assert found(split.validation, split.train) > 0.6 > 0.2 > found(split.test, split.train)
-    known = split.stage("test").known
+    known = split.question("test").known
     one.refit(known, replace(split.context(60), validation=None), np.random.default_rng(2))
     assert found(split.test, known) > 0.6
 

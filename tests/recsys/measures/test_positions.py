@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.errors import DataError, HeadError
-from recsys.evaluation.metrics import MEASURES, Estimate, Measure, per_user
-from recsys.evaluation.ranking import places, positions
-from recsys.evaluation.split import Stage
 from recsys.interactions import Interactions
+from recsys.measures.metrics import MEASURES, Estimate, Measure, per_user
+from recsys.measures.positions import places, positions
+from recsys.measures.question import Question
 
 
 def acts(pairs: list[tuple[int, int]], users: int, items: int) -> Interactions:
@@ -51,23 +51,23 @@ def test_places_equal_those_of_a_whole_sort_with_ties_against_the_model(seed, le
     seen, wanted = (list(zip(*np.nonzero(part == k), strict=True)) for k in (1, 2))
     if not wanted:
         return
-    stage = Stage(*(acts(pairs, users, items) for pairs in (seen, seen, wanted)))
-    found = positions(Fixed(table), stage, deepest)
+    question = Question(*(acts(pairs, users, items) for pairs in (seen, seen, wanted)))
+    found = positions(Fixed(table), question, deepest)
     expected = plain_places(table, set(seen), wanted, deepest)
-    assert {(u, i): p for u, i, p in zip(stage.wanted.user, stage.wanted.item, found, strict=True)} == expected
+    assert {(u, i): p for u, i, p in zip(question.wanted.user, question.wanted.item, found, strict=True)} == expected
 
 
 def test_a_model_that_scores_all_items_alike_finds_nothing():
-    stage = Stage(*(acts(pairs, 1, 200) for pairs in ([(0, 0)], [(0, 0)], [(0, 5), (0, 6)])))
-    assert positions(Fixed(np.zeros((1, 200), np.float32)), stage, 50).tolist() == [0, 0]
-    assert positions(Fixed(np.zeros((1, 200), np.float32)), stage, 200).tolist() == [198, 199]
+    question = Question(*(acts(pairs, 1, 200) for pairs in ([(0, 0)], [(0, 0)], [(0, 5), (0, 6)])))
+    assert positions(Fixed(np.zeros((1, 200), np.float32)), question, 50).tolist() == [0, 0]
+    assert positions(Fixed(np.zeros((1, 200), np.float32)), question, 200).tolist() == [198, 199]
 
 
 def test_an_item_that_may_not_be_recommended_has_no_place_and_takes_none():
     table = np.arange(10, dtype=np.float32)[None]
     allowed = np.arange(10) < 8
-    stage = Stage(*(acts(pairs, 1, 10) for pairs in ([(0, 7)], [(0, 7)], [(0, 6), (0, 9)])), candidates=allowed)
-    assert positions(Fixed(table), stage, 5).tolist() == [1, 0]
+    question = Question(*(acts(pairs, 1, 10) for pairs in ([(0, 7)], [(0, 7)], [(0, 6), (0, 9)])), candidates=allowed)
+    assert positions(Fixed(table), question, 5).tolist() == [1, 0]
 
 
 def test_batches_of_any_size_find_the_same_places(monkeypatch):
@@ -75,21 +75,21 @@ def test_batches_of_any_size_find_the_same_places(monkeypatch):
     table = rng.normal(size=(40, 30)).astype(np.float32)
     part = rng.integers(0, 4, (40, 30))
     seen, wanted = (list(zip(*np.nonzero(part == k), strict=True)) for k in (1, 2))
-    stage = Stage(*(acts(pairs, 40, 30) for pairs in (seen, seen, wanted)))
-    whole = positions(Fixed(table), stage, 10)
-    monkeypatch.setattr("recsys.evaluation.ranking._BATCH_BYTES", 3 * 4 * 30)
-    assert (positions(Fixed(table), stage, 10) == whole).all() and whole.any()
+    question = Question(*(acts(pairs, 40, 30) for pairs in (seen, seen, wanted)))
+    whole = positions(Fixed(table), question, 10)
+    monkeypatch.setattr("recsys.measures.positions._BATCH_BYTES", 3 * 4 * 30)
+    assert (positions(Fixed(table), question, 10) == whole).all() and whole.any()
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_a_score_that_is_not_a_number_is_refused(bad):
     table = np.zeros((2, 5), np.float32)
     table[1, 3] = bad
-    stage = Stage(*(acts(pairs, 2, 5) for pairs in ([(1, 0)], [(1, 0)], [(1, 1)])))
+    question = Question(*(acts(pairs, 2, 5) for pairs in ([(1, 0)], [(1, 0)], [(1, 1)])))
     with pytest.raises(HeadError, match="user 1 is not finite"):
-        positions(Fixed(table), stage, 3)
+        positions(Fixed(table), question, 3)
     with pytest.raises(HeadError, match="shape"):
-        positions(Fixed(np.zeros((2, 4), np.float32)), stage, 3)
+        positions(Fixed(np.zeros((2, 4), np.float32)), question, 3)
 
 
 def test_metrics_equal_sums_worked_by_hand():

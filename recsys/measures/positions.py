@@ -7,19 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.errors import HeadError
-from recsys.evaluation.split import Stage
+from recsys.measures.question import Question
 
 # Scores held at once; a batch has as many users as fit.
 _BATCH_BYTES = 64_000_000
 
 
-def sampled_positions(head: "Scorer", stage: Stage, negatives: NDArray[np.integer]) -> NDArray[np.int32]:
-    """The place of each of `stage.wanted` among itself and its own negatives alone, shape (len(stage.wanted),).
+def sampled_positions(head: "Scorer", question: Question, negatives: NDArray[np.integer]) -> NDArray[np.int32]:
+    """The place of each of `question.wanted` among itself and its own negatives alone, shape (len(question.wanted),).
 
     Args:
-        negatives: items, shape (len(stage.wanted), n); equal scores count against the model.
+        negatives: items, shape (len(question.wanted), n); equal scores count against the model.
     """
-    wanted, found = stage.wanted, np.zeros(len(stage.wanted), np.int32)
+    wanted, found = question.wanted, np.zeros(len(question.wanted), np.int32)
     for users, rows in _batches(wanted.user, len(wanted.items)):
         scores = _scores(head, users, len(wanted.items))
         row = np.searchsorted(users, wanted.user[rows])
@@ -37,22 +37,22 @@ class Scorer(Protocol):
     def scores(self, users: NDArray[np.integer]) -> NDArray[np.float32]: ...
 
 
-def positions(head: Scorer, stage: Stage, deepest: int) -> NDArray[np.int32]:
-    """The place of each of `stage.wanted` among all items that its user may be shown, 1 for the first.
+def positions(head: Scorer, question: Question, deepest: int) -> NDArray[np.int32]:
+    """The place of each of `question.wanted` among all items that its user may be shown, 1 for the first.
 
-    Items in `stage.seen` are left out. Of items with equal scores, those that are not wanted stand first. 0 where the
-    item stands below `deepest` or may not be recommended, shape (len(stage.wanted),).
+    Items in `question.seen` are left out. Of items with equal scores, those that are not wanted stand first. 0 where
+    the item stands below `deepest` or may not be recommended, shape (len(question.wanted),).
 
     Raises:
         HeadError: if the head's scores have another shape or are not finite.
     """
-    wanted, seen = stage.wanted, stage.seen.matrix()
+    wanted, seen = question.wanted, question.seen.matrix()
     found = np.zeros(len(wanted), np.int32)
     deepest = min(deepest, len(wanted.items))
     for users, rows in _batches(wanted.user, len(wanted.items)):
         scores = _scores(head, users, len(wanted.items))
-        if stage.candidates is not None:
-            scores[:, ~stage.candidates] = -np.inf
+        if question.candidates is not None:
+            scores[:, ~question.candidates] = -np.inf
         past = seen[users]
         scores[np.repeat(np.arange(len(users)), np.diff(past.indptr)), past.indices] = -np.inf
         row = np.searchsorted(users, wanted.user[rows])
