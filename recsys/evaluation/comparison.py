@@ -14,7 +14,7 @@ import numpy as np
 from recsys.errors import BudgetError, HeadError
 from recsys.evaluation.evaluate import Evaluation, evaluate
 from recsys.evaluation.split import Split, StageName
-from recsys.heads.head import head
+from recsys.heads.head import Head, head
 from recsys.measures.metrics import Estimate, Measure
 
 # What the model to serve is chosen by.
@@ -133,7 +133,7 @@ def _result(name: str, splits: Sequence[Split], seconds: float, progress: Callab
     once = not kind.random and not splits[0].drawn
     try:
         for seed, split in enumerate(splits[:1] if once else splits):
-            runs.append(run(name, split, seed=seed, seconds=seconds, progress=progress))
+            runs.append(run(kind(), split, seed=seed, seconds=seconds, progress=progress))
             progress(f"{name}, seed {seed}: {CHOSEN_BY} {runs[-1].test[CHOSEN_BY].mean:.4f}, {runs[-1].seconds:.0f} s")
     except HeadError as error:
         return Result(name, kind.linear, failed=str(error))
@@ -141,25 +141,25 @@ def _result(name: str, splits: Sequence[Split], seconds: float, progress: Callab
 
 
 def run(
-    name: str,
+    fresh: Head,
     split: Split,
     *,
     seed: int = 0,
     seconds: float = 1800.0,
     progress: Callable[[str], None] = lambda message: None,
 ) -> Run:
-    """Fits one head with one seed and judges it.
+    """Fits one head that is not fitted yet, with one seed, and judges it.
 
     Raises:
         HeadError: if the head cannot be fitted on these data, or not within `seconds` of CPU.
     """
-    context, fitted, rng = split.context(seconds, progress), head(name)(), np.random.default_rng(seed)
-    for need in fitted.needs:
+    context, name, rng = split.context(seconds, progress), fresh.name, np.random.default_rng(seed)
+    for need in fresh.needs:
         if getattr(context, need) is None:
             raise HeadError(f"{name} needs {need}, which these data do not have.")
     begun = time.process_time()
     with cpu_limit(seconds, name):
-        fitted = fitted.fit(split.train, context, rng)
+        fitted = fresh.fit(split.train, context, rng)
     spent = time.process_time() - begun
     validation = evaluate(fitted, split, "validation")
     if split.refit:

@@ -7,10 +7,11 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.encoder.recipe import Recipe
 from recsys.heads.choice import Held, quality, sample
 from recsys.heads.head import Context, Head
 from recsys.heads.linear import Linear, standard
-from recsys.heads.sequence import Sequence
+from recsys.heads.sequence import RECIPE, Sequence
 from recsys.interactions import Interactions
 
 # Of the encoder; the linear part has the rest. The ends let either serve alone.
@@ -26,13 +27,14 @@ class Hybrid(Head, name="hybrid", linear=False):
     """Scores of `linear` and of `sequence`, each with mean 0 and deviation 1 over a user's items, added in the shares
     that have the best NDCG@20 on validation acts."""
 
-    def __init__(self) -> None:
+    def __init__(self, recipe: Recipe = RECIPE) -> None:
+        self.recipe = recipe
         self.share, self.power = SHARE, POWER
 
     def fit(self, data: Interactions, context: Context, rng: np.random.Generator) -> Self:
         begun = time.process_time()
         self._linear = Linear().fit(data, context, rng)
-        self._sequence = Sequence().fit(data, _since(begun, context), rng)
+        self._sequence = Sequence(recipe=self.recipe).fit(data, _since(begun, context), rng)
         if context.validation is not None:
             self.share, self.power = self._choose(data, context)
         return self

@@ -12,7 +12,7 @@ from recsys.evaluation.comparison import run
 from recsys.evaluation.evaluate import evaluate
 from recsys.evaluation.split import Sides, Split
 from recsys.heads.hybrid import POWERS, SHARES, Hybrid
-from recsys.heads.sequence import SHAPE, Sequence
+from recsys.heads.sequence import Sequence
 from recsys.interactions import Interactions
 
 ITEMS = 60
@@ -99,15 +99,14 @@ def test_the_encoders_share_is_the_one_that_validation_likes_best():
             assert evaluate(one, split, "validation")["ndcg@20"].mean <= best + 1e-9
 
 
-@pytest.mark.parametrize("name", ["sequence", "hybrid"])
-def test_a_head_that_trains_until_its_budget_is_spent_keeps_it(name, monkeypatch):
+@pytest.mark.parametrize("kind", [Sequence, Hybrid])
+def test_a_head_that_trains_until_its_budget_is_spent_keeps_it(kind):
     """It would train for minutes; what it has by then is served, not refused, and it has learnt again from all acts."""
     import torch  # noqa: F401  (importing it is no training)
 
     endless = Recipe(patience=10_000, rounds=10_000)
-    monkeypatch.setattr(Sequence.__init__, "__defaults__", (SHAPE, endless))
     begun = time.process_time()
-    found = run(name, chains(), seconds=4)
+    found = run(kind(recipe=endless), chains(), seconds=4)
     assert 4 * 0.6 < found.seconds < 4 and time.process_time() - begun < 8
     assert found.test["recall@5"].mean > 0.6
 
