@@ -30,8 +30,6 @@ ROUNDS = 7
 RENEWED_ROWS = 200_000
 # Candidates that are ranked of each request: fewer than in a live shop, since a day has thousands.
 RANKED = 100
-# Where shops of versions before the living one kept their plan.
-EARLIER = "demo.json"
 
 
 def build(
@@ -160,11 +158,6 @@ def write_experiments(workspace: Workspace, scale: float = 1.0) -> None:
 
 
 def _refuse_other(root: Path) -> None:
-    if (root / EARLIER).is_file():
-        raise ShopError(
-            f"{root} holds a demo shop that an earlier version built. Delete the folder to have it built anew, or name "
-            "another: `holdout demo FOLDER`, `make run DEMO=FOLDER`."
-        )
     if (root / "holdout.toml").is_file() and not (root / FOLDER / PLAN).is_file():
         raise ShopError(f"{root} is a workspace with facts of its own; choose another folder for the demo shop.")
 

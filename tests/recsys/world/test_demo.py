@@ -70,9 +70,6 @@ def test_a_demo_of_another_seed_size_or_version_is_refused(tmp_path: Path) -> No
         build(tmp_path, people=300, days=42, seed=6)
     with pytest.raises(ShopError, match="300 people .* 400 people .*Delete the folder"):
         build(tmp_path, people=400, days=42, seed=5)
-    (tmp_path / "demo.json").write_text("{}")
-    with pytest.raises(ShopError, match="earlier version built. Delete"):
-        build(tmp_path, people=300, days=42, seed=5)
 
 
 def test_a_workspace_with_other_facts_is_refused(tmp_path: Path) -> None:
