@@ -15,6 +15,8 @@ class ServingSettings:
     Attributes:
         api_keys_sha256: SHA-256 in hex of each key that is let in; none means that no key is asked for.
         requests_per_second: of one key, or of one address where no key is asked for; twice as many may come at once.
+        connections: how many may be open; above that an idle one is closed, or a new one sent away with 503.
+        head_seconds: how long a request's head may take to arrive.
         body_bytes: the longest body that is read.
         body_seconds: how long a body may take to arrive.
         at_once: how many requests may be under way; more are sent away with 503.
@@ -24,6 +26,8 @@ class ServingSettings:
 
     api_keys_sha256: tuple[str, ...] = ()
     requests_per_second: float = 2000.0
+    connections: int = 1000
+    head_seconds: float = 10.0
     body_bytes: int = 1_000_000
     body_seconds: float = 5.0
     at_once: int = 64
@@ -45,6 +49,10 @@ class ServingSettings:
         settings = cls(
             api_keys_sha256=keys,
             requests_per_second=reader.number("requests_per_second", "a number above 0", above=0, default=2000.0),
+            connections=int(
+                reader.number("connections", "a whole number above 0", above=0.99, below=1e6, default=1000)
+            ),
+            head_seconds=reader.number("head_seconds", "seconds above 0", above=0, below=3600, default=10.0),
             body_bytes=int(
                 reader.number("body_bytes", "from 1000 to 16000000", above=999, below=16e6 + 1, default=1e6)
             ),

@@ -79,6 +79,9 @@ class Metrics:
         self.slates = Counter("holdout_slates_total", "Slates served.", ("surface",))
         self.events = Counter("holdout_events_total", "Events that were new.")
         self.duplicates = Counter("holdout_duplicate_events_total", "Events whose event_id was known.")
+        self.refused = Counter(
+            "holdout_refused_connections_total", "Cut off: slow, malformed, or more than allowed.", ("reason",)
+        )
         self.unobserved = Counter("holdout_unobserved_events_total", "Kept, but the engine failed to take them in.")
 
     def text(self, readings: Iterable[str]) -> str:

@@ -19,6 +19,9 @@ class Problem(Exception):
         self.status, self.detail, self.pointer, self.headers = status, detail, pointer, headers
 
     def response(self) -> Response:
+        return Response(self.body(), self.status, dict(self.headers or {}), CONTENT_TYPE)
+
+    def body(self) -> bytes:
         content = {
             "type": "about:blank",
             "title": HTTPStatus(self.status).phrase,
@@ -27,4 +30,4 @@ class Problem(Exception):
         }
         if self.pointer is not None:
             content["pointer"] = self.pointer
-        return Response(json.dumps(content), self.status, dict(self.headers or {}), CONTENT_TYPE)
+        return json.dumps(content).encode()

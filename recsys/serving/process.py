@@ -13,6 +13,10 @@ from store import Workspace
 # The pools of numerical libraries cost more than they bring for one request, and they read this when they are loaded
 # (measured on a busy machine: 91 s of CPU with two threads for what takes 23 s with one).
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+# File descriptors that are not connections: files, threads, and connections that are refused.
+DESCRIPTORS = 300
+# An answer that the caller's system does not take for so long is not waited for.
+UNREAD_SECONDS = 30
 # What uvicorn itself ends with when it cannot start.
 FAILED_TO_START = 3
 
@@ -42,6 +46,7 @@ def run(workspace: Workspace, opening: Callable[[Workspace], Recommender], *, ho
     import uvicorn
 
     from recsys.serving.app import Application
+    from recsys.serving.connection import Limits, limited
     from recsys.serving.running import Running
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
@@ -51,10 +56,16 @@ def run(workspace: Workspace, opening: Callable[[Workspace], Recommender], *, ho
     taken = bound(host, port)
     shown = f"[{host}]" if ":" in host else host
     sys.stderr.write(f"http://{shown}:{port} answers once the engine is loaded; Ctrl-C stops it.\n")
+    running = Running(workspace, opening)
+    settings = running.settings
+    limits = Limits(settings.head_seconds, settings.body_seconds, with_descriptors(settings.connections))
     config = uvicorn.Config(
-        Application(Running(workspace, opening)),
+        Application(running),
+        http=limited(limits, running.metrics.refused),
+        ws="none",
         access_log=False,
-        log_level="warning",
+        # Its warnings are of what callers did wrong, a line each: those are counted and not written.
+        log_level="error",
         server_header=False,
         # Longer than the 60 s of common proxies, so that they close an idle connection, not we under their feet.
         timeout_keep_alive=75,
@@ -69,6 +80,22 @@ def run(workspace: Workspace, opening: Callable[[Workspace], Recommender], *, ho
         sys.exit(FAILED_TO_START)
 
 
+def with_descriptors(connections: int) -> int:
+    """So many connections, or as many as the system has file descriptors for, beside those of the lake and the journal.
+
+    A process may take more than it begins with, up to its hard limit.
+    """
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    wanted = connections + DESCRIPTORS
+    if soft != unlimited and soft < wanted:
+        soft = wanted if hard == unlimited else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return connections if soft == unlimited else max(min(connections, soft - DESCRIPTORS), 1)
+
+
 def bound(host: str, port: int) -> socket.socket:
     """A socket at the address that does not listen yet, so that a caller is refused and not kept waiting.
 
@@ -80,6 +107,9 @@ def bound(host: str, port: int) -> socket.socket:
     taken = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # Of Linux: each connection that is accepted takes it over.
+            taken.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
         taken.bind((host, port))
     except OSError as error:
         taken.close()
