@@ -85,10 +85,6 @@ class Catalogue:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def prices_at(self, time: int) -> NDArray[np.int64]:
-        """What every item costs at a time (microseconds since 1970), whole cents, shape (items,)."""
-        return self.prices.at(np.arange(len(self)), time)
-
     def on_sale(self, time: int) -> NDArray[np.bool_]:
         """True where an item is out and not delisted at a time, shape (items,)."""
         return (self.released <= time) & (time < self.delisted)

@@ -19,7 +19,7 @@ CHUNK = 256
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class PackedHistories:
     """Histories without their padding, packed one behind the other.
 
     Attributes:
@@ -41,7 +41,7 @@ def histories(
     times: NDArray[np.integer],
     now: NDArray[np.integer] | int,
     shape: Shape,
-) -> History:
+) -> PackedHistories:
     """Rows that are padded on the left with -1, packed; only the latest `shape.length` acts are kept."""
     items, actions, times = (np.asarray(each)[:, -shape.length :] for each in (items, actions, times))
     there = items >= 0
@@ -56,7 +56,7 @@ def histories(
     if not shape.ordered:
         gaps, waits = np.zeros_like(gaps), np.zeros_like(waits)
     told = [each[there].astype(np.int64) for each in (items, actions, gaps)]
-    return History(starts, told[0], told[1], told[2], bucket(waits))
+    return PackedHistories(starts, told[0], told[1], told[2], bucket(waits))
 
 
 def bucket(microseconds: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -66,7 +66,9 @@ def bucket(microseconds: NDArray[np.integer]) -> NDArray[np.int64]:
     return np.minimum(np.frexp(seconds.astype(np.float64))[1], GAPS - 1).astype(np.int64)
 
 
-def user_vectors(weights: Weights, shape: Shape, vectors: Array, history: History, query: tuple[int, int]) -> Array:
+def user_vectors(
+    weights: Weights, shape: Shape, vectors: Array, history: PackedHistories, query: tuple[int, int]
+) -> Array:
     """Unit vectors of the rows, float32 (n, width)."""
     count = len(history.waits)
     out = np.empty((count, shape.width), np.float32)
@@ -98,7 +100,7 @@ def unit(rows: Array) -> Array:
 
 
 def _tokens(
-    weights: Weights, shape: Shape, vectors: Array, history: History, rows: NDArray[np.intp]
+    weights: Weights, shape: Shape, vectors: Array, history: PackedHistories, rows: NDArray[np.intp]
 ) -> tuple[Array, NDArray[np.int64]]:
     """What the blocks read, padded on the right, (rows, longest + 1, width), and how many acts each row has."""
     begins, lengths = history.starts[rows], np.diff(history.starts)[rows]

@@ -75,7 +75,7 @@ class Validation:
 
 
 def acts_of(data: Interactions, people: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows of `data` that are of `people`, and for each the place of its person in `people`."""
+    """Every act of `people`: the place of its person in `people`, and its row in `data`, each int64 (acts,)."""
     begins, ends = data.starts[people], data.starts[people + 1]
     owner = np.repeat(np.arange(len(people)), ends - begins)
     skipped = np.repeat(np.cumsum(ends - begins) - (ends - begins), ends - begins)

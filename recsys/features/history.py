@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Friends:
+class Friendships:
     """Row k: user `user[k]` has the friend `friend[k]` since `since[k]`; each pair once, in order of user and friend.
 
     Attributes:
@@ -30,7 +30,7 @@ class Friends:
     since: NDArray[np.int64]
 
     @classmethod
-    def of(cls, pairs: NDArray[np.integer], since: NDArray[np.integer] | None = None) -> "Friends":
+    def of(cls, pairs: NDArray[np.integer], since: NDArray[np.integer] | None = None) -> "Friendships":
         """From pairs, shape (rows, 2); since ALWAYS if no times are given."""
         times = np.full(len(pairs), ALWAYS) if since is None else np.asarray(since, np.int64)
         pairs = np.asarray(pairs, np.int64).reshape(-1, 2)
@@ -80,7 +80,7 @@ class History:
     interactions: Interactions
     payments: Payments
     catalogue: Catalogue
-    friends: Friends
+    friends: Friendships
 
     @classmethod
     def read(cls, workspace: "Workspace", before: int | None = None) -> "History":
@@ -96,4 +96,4 @@ class History:
             raise DataError(f"{workspace.path} has no items. Import the table items first.")
         acts, paid, listed = facts.payments(workspace, before)
         payments = Payments(paid, listed).filled(acts, catalogue.prices, catalogue.list_price)
-        return cls(acts, payments, catalogue, Friends.of(*facts.friends(workspace, acts.users)))
+        return cls(acts, payments, catalogue, Friendships.of(*facts.friends(workspace, acts.users)))

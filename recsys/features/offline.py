@@ -23,7 +23,7 @@ from recsys.features.definitions import (
     paid_share,
 )
 from recsys.features.grouped import Clock, Grouped, places
-from recsys.features.history import Decisions, Friends, History
+from recsys.features.history import Decisions, Friendships, History
 from recsys.interactions import DAY
 from recsys.prices import ALWAYS
 
@@ -59,7 +59,7 @@ class Past:
 
     clock: Clock
     catalogue: Catalogue
-    friends: Friends
+    friends: Friendships
     first_friend: NDArray[np.int64]
     by_user: Grouped
     by_item: Grouped

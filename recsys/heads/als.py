@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class AlsSettings:
     """What the fit is asked for.
 
     Attributes:
@@ -36,11 +36,11 @@ class Settings:
 # Gowalla and Video Games (the fourth), or Tmall (the last). The more items there are, the less a cell without an act
 # may weigh: their sum is what the acts stand against.
 TRIED = (
-    Settings(),
-    Settings(penalty=0.01),
-    Settings(unobserved=0.1, penalty=0.003),
-    Settings(unobserved=0.01, penalty=0.01),
-    Settings(unobserved=0.003),
+    AlsSettings(),
+    AlsSettings(penalty=0.01),
+    AlsSettings(unobserved=0.1, penalty=0.003),
+    AlsSettings(unobserved=0.01, penalty=0.01),
+    AlsSettings(unobserved=0.003),
 )
 
 
@@ -51,7 +51,7 @@ class Als(Head, name="als"):
     Rendle et al., RecSys 2022, equation 5 with exponent 1.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: AlsSettings | None = None) -> None:
         self.settings = settings or TRIED[0]
         self._tried = (settings,) if settings else TRIED
 
@@ -60,9 +60,9 @@ class Als(Head, name="als"):
             self.settings = self._choose(data, context, rng)
         return self.refit(data, context, rng)
 
-    def _choose(self, data: Interactions, context: Context, rng: np.random.Generator) -> Settings:
+    def _choose(self, data: Interactions, context: Context, rng: np.random.Generator) -> AlsSettings:
         """The one of the settings that ranks validation best after a third of the rounds."""
-        question, found = sample(data, context), dict[Settings, float]()
+        question, found = sample(data, context), dict[AlsSettings, float]()
         for settings in self._tried:
             short = Als(replace(settings, rounds=settings.rounds // 3)).refit(data, context, rng)
             found[settings] = quality(short, question)
@@ -86,7 +86,7 @@ class Als(Head, name="als"):
         return found
 
 
-def solve(weights: "csr_array", fixed: NDArray[np.float32], settings: Settings) -> NDArray[np.float32]:
+def solve(weights: "csr_array", fixed: NDArray[np.float32], settings: AlsSettings) -> NDArray[np.float32]:
     """The vectors of the rows that fit `weights` best while those of the columns, `fixed`, stay; shape (rows, factors).
 
     A row without acts gets zeros. Rows of like length are solved together, so that few cells are filled up.
@@ -106,7 +106,7 @@ def solve(weights: "csr_array", fixed: NDArray[np.float32], settings: Settings) 
 
 
 def _solve_alike(
-    weights: "csr_array", fixed: NDArray[np.float32], base: NDArray[np.float32], settings: Settings
+    weights: "csr_array", fixed: NDArray[np.float32], base: NDArray[np.float32], settings: AlsSettings
 ) -> NDArray[np.float32]:
     """The same for rows that each have an act, all at once."""
     counts = np.diff(weights.indptr)

@@ -23,7 +23,7 @@ WEIGHTS = {"graph_filter": 1.0, "als": 0.5}
 TRIED = (0.0, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5)
 
 
-class Friends:
+class FriendsVoice:
     """Scores an item by the friends who had it, each weighted by the likeness of their taste to the user's.
 
     Friends without a common item have no say. On validation acts of LastFM HetRec such friends alone have recall@10
@@ -42,7 +42,7 @@ class Friends:
         return np.asarray(self._scores[users].toarray(), np.float32)
 
 
-class Members:
+class MembersVoice:
     """Scores an item for a group by the mean of its members' scores from another part; 0 for who is no group."""
 
     def __init__(self, members: "csr_array", part: Head) -> None:
@@ -58,7 +58,7 @@ class Members:
         return np.asarray(share @ standard(self._part.scores(asked)), np.float32)
 
 
-Part = Head | Friends | Members
+Part = Head | FriendsVoice | MembersVoice
 
 
 class Linear(Head, name="linear"):
@@ -111,10 +111,10 @@ class Linear(Head, name="linear"):
         """Friends and members, as far as they are known."""
         voices: dict[str, Part] = {}
         if context.friends is not None:
-            voices["friends"] = Friends(context.friends, signals(data, context.target, others=0.3).tocsr())
+            voices["friends"] = FriendsVoice(context.friends, signals(data, context.target, others=0.3).tocsr())
         base = parts.get(MEMBERS_BY)
         if context.members is not None and isinstance(base, Head):
-            voices["members"] = Members(context.members, base)
+            voices["members"] = MembersVoice(context.members, base)
         return voices
 
     def _choose(self, data: Interactions, context: Context) -> Mapping[str, float]:

@@ -12,7 +12,7 @@ from recsys.interactions import Interactions
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class SharpenedSettings:
     """The published settings for Gowalla, but 256 factors for 448: half the time.
 
     Attributes:
@@ -37,8 +37,8 @@ class SharpenedFilter(Head, name="sharpened_filter", random=False):
     Gowalla's validation acts, one user in twelve, recall@20 is 0.2060 so, 0.2059 with the ten, 0.1995 unsharpened.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings or Settings()
+    def __init__(self, settings: SharpenedSettings | None = None) -> None:
+        self.settings = settings or SharpenedSettings()
 
     def fit(self, data: Interactions, context: Context, rng: np.random.Generator) -> Self:
         settings = self.settings

@@ -87,10 +87,10 @@ def shop(tmp_path):
 
 
 def test_the_catalogue_of_a_workspace_has_its_prices(shop):
-    catalogue = Catalogue.read(shop)
-    assert catalogue.prices_at(microseconds(1)).tolist() == [1000, 2000]
-    assert catalogue.prices_at(microseconds(2)).tolist() == [700, 2000]
-    assert catalogue.prices_at(microseconds(4)).tolist() == [1000, 2000]
+    prices, both = Catalogue.read(shop).prices, np.arange(2)
+    assert prices.at(both, microseconds(1)).tolist() == [1000, 2000]
+    assert prices.at(both, microseconds(2)).tolist() == [700, 2000]
+    assert prices.at(both, microseconds(4)).tolist() == [1000, 2000]
 
 
 def test_interactions_are_the_acts_on_known_items_in_order_and_before_a_time(shop):

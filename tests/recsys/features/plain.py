@@ -5,7 +5,7 @@ import pyarrow as pa
 
 from recsys.catalogue import Catalogue
 from recsys.features.definitions import ItemState, PairState, UserState, expected_price, features, paid_share
-from recsys.features.history import Decisions, Friends, History, Payments
+from recsys.features.history import Decisions, Friendships, History, Payments
 from recsys.features.online import Acts
 from recsys.interactions import ACTIONS, DAY, Interactions
 from recsys.prices import ALWAYS
@@ -45,7 +45,7 @@ class PlainStore:
         counts = [_counts([act for act in self._before(time) if act[1] == item], time) for item, time in rows]
         released = self.catalogue.released
         age = [t - released[i] if ALWAYS != released[i] <= t else -1 for i, t in rows]
-        price = [self.catalogue.prices_at(t)[i] for i, t in rows]
+        price = [self.catalogue.prices.at(np.array([i]), t)[0] for i, t in rows]
         listed, own = self.catalogue.list_price[places], self.catalogue.first_party[places]
         return ItemState(np.array(counts), np.array(price), listed, np.array(age), own)
 
@@ -154,7 +154,7 @@ def a_history(seed, *, users=6, items=5, acts=60, days=40, coarse=True):
     payments = said.filled(data, catalogue.prices, catalogue.list_price)
     pairs = rng.integers(0, users, (2 * users, 2))
     pairs = pairs[pairs[:, 0] != pairs[:, 1]]
-    return History(data, payments, catalogue, Friends.of(pairs, moment(len(pairs))))
+    return History(data, payments, catalogue, Friendships.of(pairs, moment(len(pairs))))
 
 
 def some_decisions(history, seed, count, *, coarse=True):

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from recsys.catalogue import Catalogue
 from recsys.features.definitions import NAMES, expected_price, paid_share
-from recsys.features.history import Decisions, Friends, History, Payments
+from recsys.features.history import Decisions, Friendships, History, Payments
 from recsys.features.offline import as_of
 from recsys.interactions import ACTIONS, DAY, SECOND, Interactions
 
@@ -40,7 +40,7 @@ def test_a_small_shop_by_hand():
     data = Interactions.of(
         ["u", "v"], catalogue.ids, *map(np.array, (user, item, [ACTIONS.index(each) for each in action], time))
     )
-    friends = Friends.of(np.array([[1, 0]]), np.array([THURSDAY]))
+    friends = Friendships.of(np.array([[1, 0]]), np.array([THURSDAY]))
     history = History(data, Payments(np.array(paid), np.array(listed)), catalogue, friends)
 
     def at(who, what, when):

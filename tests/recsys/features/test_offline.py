@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from recsys.errors import DataError
 from recsys.features.definitions import NAMES
-from recsys.features.history import Decisions, Friends, History, Payments
+from recsys.features.history import Decisions, Friendships, History, Payments
 from recsys.features.offline import as_of
 from recsys.interactions import ACTIONS, DAY, Interactions
 from recsys.prices import Prices
@@ -66,7 +66,7 @@ def another_future(history, moment, rng):
         changed,
         Payments(cost[order], listed[order]),
         replace(catalogue, prices=prices, released=released),
-        Friends.of(np.concatenate([pairs, new]), new_since),
+        Friendships.of(np.concatenate([pairs, new]), new_since),
     )
 
 

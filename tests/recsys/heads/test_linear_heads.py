@@ -6,14 +6,11 @@ import pytest
 from recsys.errors import HeadError
 from recsys.heads import Context, head
 from recsys.heads.algebra import signals, strongest
-from recsys.heads.als import Als, solve
-from recsys.heads.als import Settings as AlsSettings
+from recsys.heads.als import Als, AlsSettings, solve
 from recsys.heads.ease import Ease
-from recsys.heads.graph_filter import GraphFilter
-from recsys.heads.graph_filter import Settings as FilterSettings
-from recsys.heads.linear import Friends, Members, standard
-from recsys.heads.sharpened_filter import Settings as SharpSettings
-from recsys.heads.sharpened_filter import SharpenedFilter
+from recsys.heads.graph_filter import GraphFilter, GraphSettings
+from recsys.heads.linear import FriendsVoice, MembersVoice, standard
+from recsys.heads.sharpened_filter import SharpenedFilter, SharpenedSettings
 from recsys.interactions import ACTIONS, Interactions
 
 PURCHASE, CART = ACTIONS.index("purchase"), ACTIONS.index("cart")
@@ -105,7 +102,7 @@ def low_pass(dense: np.ndarray, factors: int) -> np.ndarray:
 def test_the_graph_filter_is_its_formula_and_with_its_papers_exponents_theirs():
     data, dense = drawn(40, 25)
     per_user, per_item = dense.sum(axis=1), dense.sum(axis=0)
-    for settings in (FilterSettings(0.5, 1.0, 0.5, 4, 0.3), FilterSettings(0.3, 0.65, 0.4, 4, 0.3)):
+    for settings in (GraphSettings(0.5, 1.0, 0.5, 4, 0.3), GraphSettings(0.3, 0.65, 0.4, 4, 0.3)):
         between = dense.T @ (inverse_power(per_user, -settings.between)[:, None] * dense)
         near = inverse_power(per_item, -settings.reader)[:, None] * between * inverse_power(per_item, -settings.scored)
         expected = dense @ near + 0.3 * low_pass(dense, 4)
@@ -122,13 +119,13 @@ def test_the_sharpened_filter_is_one_step_of_runge_kutta_where_all_directions_ar
     third = -(start + step / 2 * second) @ blur
     fourth = -(start + step * third) @ blur
     expected = start + step / 6 * (first + 2 * second + 2 * third + fourth)
-    assert scores(SharpenedFilter(SharpSettings(24, 0.2, 2.5)), data, 40) == pytest.approx(expected, abs=1e-4)
+    assert scores(SharpenedFilter(SharpenedSettings(24, 0.2, 2.5)), data, 40) == pytest.approx(expected, abs=1e-4)
 
 
 def test_with_few_directions_the_sharpened_filter_stays_near_the_whole_one():
     data, _ = drawn(200, 80)
     whole, few, plain = (
-        scores(SharpenedFilter(SharpSettings(factors, 0.0, step)), data, 200)
+        scores(SharpenedFilter(SharpenedSettings(factors, 0.0, step)), data, 200)
         for factors, step in ((79, 2.5), (20, 2.5), (79, 0))
     )
     assert np.linalg.norm(few - whole) < 0.1 * np.linalg.norm(plain - whole)
@@ -159,7 +156,7 @@ def test_friends_with_other_tastes_have_no_say():
 
     history = csr_array(np.array([[1, 1, 0, 0], [1, 0, 1, 0], [0, 0, 0, 1]], np.float32))
     friends = csr_array(np.array([[0, 1, 1], [1, 0, 0], [1, 0, 0]], np.float32))
-    assert Friends(friends, history).scores(np.arange(3)) == pytest.approx(
+    assert FriendsVoice(friends, history).scores(np.arange(3)) == pytest.approx(
         np.array([[1, 0, 1, 0], [1, 1, 0, 0], [0, 0, 0, 0]], np.float32), abs=1e-6
     )
 
@@ -173,7 +170,7 @@ def test_a_group_has_the_mean_of_its_members():
 
     members = csr_array(np.array([[0, 0, 0], [0, 0, 0], [1, 1, 0]], np.float32))
     both = standard(Given().scores(np.arange(2)))
-    found = Members(members, Given()).scores(np.array([2, 0]))
+    found = MembersVoice(members, Given()).scores(np.array([2, 0]))
     assert found == pytest.approx(np.stack([both.mean(axis=0), np.zeros(3)]), abs=1e-6)
 
 
