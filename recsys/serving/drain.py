@@ -5,16 +5,16 @@ doubling anything. It is deleted only when its rows are on the disk.
 """
 
 import logging
-import os
 import threading
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recsys.serving.durable import Durable
 from recsys.serving.journal import Journal
-from recsys.serving.rows import tables
-from recsys.serving.segment import JournalError, whole
+from recsys.serving.rows import TABLES, tables
+from recsys.serving.segment import JournalError, sync_file, sync_folder, whole
 from recsys.serving.window import digest, save
 from store.errors import StoreError, one_line
 
@@ -38,6 +38,7 @@ class Drain:
         self.journal, self.lake = journal, lake
         self.rows: dict[str, int] = {}
         self.taken = 0
+        self._durable = Durable(lake, TABLES.values())
 
     def once(self) -> int:
         """Close the segment that is written to and move all that are closed; how many rows that were.
@@ -63,7 +64,10 @@ class Drain:
             moved += self._append(name, rows, source_of(content))
         if "events" in found and (names := _names(found["events"])):
             save(segment.with_suffix(".names"), names)
-        os.sync()
+            sync_file(segment.with_suffix(".names"))
+            sync_folder(segment.parent)
+        for name in found:
+            self._durable.sync(name)
         segment.unlink()
         self.taken = int(segment.stem)
         return moved

@@ -1,7 +1,6 @@
 """From the journal into the lake: every row as it was sent, each exactly once, whatever breaks in between."""
 
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -169,7 +168,7 @@ def test_a_drain_that_breaks_anywhere_is_finished_by_the_next(
 
             patched.setattr(workspace.lake, "append", second)
         elif broken == "sync":
-            patched.setattr(os, "sync", fail)
+            patched.setattr("recsys.serving.durable.sync_file", fail)
         elif broken == "save":
             patched.setattr("recsys.serving.drain.save", fail)
         else:

@@ -1,0 +1,122 @@
+"""Before a segment of the journal goes, everything that has taken its place is on the disk: seen at the system's calls."""
+
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable
+
+from recsys.serving.drain import Drain
+from recsys.serving.journal import Journal
+from recsys.serving.rows import EVENTS, SLATE, answer, lines
+from store import Workspace
+from tests.recsys.serving.test_drain import a_slate, an_event
+
+
+class Watch:
+    """Which files and folders were forced to the disk as they are now, and what was taken away before that."""
+
+    def __init__(self, patched: pytest.MonkeyPatch) -> None:
+        self.synced: set[Path] = set()
+        self.seen_at_unlink: set[Path] = set()
+        fsync, unlink = os.fsync, Path.unlink
+
+        def noted(number: int) -> None:
+            fsync(number)
+            self.synced.add(Path(os.readlink(f"/proc/self/fd/{number}")))
+
+        def last(path: Path, missing_ok: bool = False) -> None:
+            if path.suffix == ".closed":
+                self.seen_at_unlink = set(self.synced)
+            unlink(path, missing_ok)
+
+        patched.setattr(os, "fsync", noted)
+        patched.setattr(Path, "unlink", last)
+
+
+def below(folder: Path) -> set[Path]:
+    """A folder and all in it."""
+    return {folder, *folder.rglob("*")}
+
+
+def test_a_segment_goes_only_when_every_file_of_the_tables_and_every_name_is_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, journal = Workspace.create(tmp_path / "shop"), Journal(tmp_path / "journal")
+    drain, watch = Drain(journal, workspace.lake), Watch(monkeypatch)
+    for round in range(2):
+        watch.synced.clear()
+        before = below(workspace.lake.path)
+        journal.write(EVENTS, lines([an_event(f"e{round}")]))
+        journal.write(SLATE, answer(a_slate()))
+        assert drain.once() == 3
+        new = below(workspace.lake.path) - before
+        assert len([file for file in new if file.suffix == ".parquet"]) == 2
+        folders = {file.parent for file in new}
+        assert new | folders <= watch.seen_at_unlink
+        names = {*journal.folder.glob(f"*{round + 1}.names"), journal.folder}
+        assert len(names) == 2 and names <= watch.seen_at_unlink
+    journal.close()
+
+
+def test_commits_of_others_and_a_checkpoint_are_on_the_disk_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader begins at the checkpoint: one that a power cut left empty would take the table with it."""
+    workspace, journal = Workspace.create(tmp_path / "shop"), Journal(tmp_path / "journal")
+    drain, watch = Drain(journal, workspace.lake), Watch(monkeypatch)
+    row = pa.table({"unit_id": ["u1"], "kind": ["view"], "time": pa.array([0], pa.timestamp("us", "UTC"))})
+    for number in range(3):
+        workspace.lake.append("events", row, source=f"import {number}")
+    DeltaTable(workspace.lake.path / "events").create_checkpoint()
+    journal.write(EVENTS, lines([an_event("a")]))
+    assert drain.once() == 1
+    there = below(workspace.lake.path / "events")
+    assert {file.name for file in there} >= {"_last_checkpoint", "00000000000000000003.checkpoint.parquet"}
+    assert there <= watch.seen_at_unlink
+    journal.close()
+
+
+def test_what_a_drain_committed_before_it_broke_is_on_the_disk_before_its_segment_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, journal = Workspace.create(tmp_path / "shop"), Journal(tmp_path / "journal")
+    drain, real = Drain(journal, workspace.lake), os.fsync
+    journal.write(EVENTS, lines([an_event("a")]))
+    journal.rotate()
+
+    def failing(number: int) -> None:
+        if os.readlink(f"/proc/self/fd/{number}").endswith(".parquet"):
+            raise OSError("pulled")
+        real(number)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", failing)
+        with pytest.raises(OSError, match="pulled"):
+            drain.once()
+    committed = below(workspace.lake.path / "events")
+    watch = Watch(monkeypatch)
+    assert drain.once() == 0
+    assert below(workspace.lake.path / "events") == committed <= watch.seen_at_unlink
+    assert journal.closed() == []
+    journal.close()
+
+
+def test_what_a_process_that_was_killed_committed_is_on_the_disk_before_its_segment_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, journal = Workspace.create(tmp_path / "shop"), Journal(tmp_path / "journal")
+    first = Drain(journal, workspace.lake)
+    journal.write(EVENTS, lines([an_event("a")]))
+    journal.rotate()
+    with monkeypatch.context() as patched:
+        patched.setattr(first._durable, "sync", lambda table: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            first.once()
+    whole_machine: list[bool] = []
+    monkeypatch.setattr(os, "sync", lambda: whole_machine.append(bool(journal.closed())))
+    assert Drain(journal, workspace.lake).once() == 0
+    # That of before a drain's first commit: of what is older nobody knows whether it is on the disk.
+    assert whole_machine == [True] and journal.closed() == []
+    journal.close()
