@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,13 @@ SECOND = 1_000_000
 DAY = 86_400 * SECOND
 # From the weakest sign of interest to the strongest; `action` holds places in this list.
 ACTIONS = ("view", "wishlist", "cart", "purchase", "gift")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def microseconds(time: datetime) -> int:
+    """Since 1970 UTC, exactly; `time` is aware."""
+    return (time - _EPOCH) // timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from recsys.catalogue import Catalogue
 from recsys.engine.scoring import Scored
-from recsys.engine.sources import NAMES, Asked, Found
+from recsys.engine.sources import SOURCE_NAMES, Asked, Found
 from recsys.features.definitions import NAMES as FEATURES
 from recsys.features.served import ServedLog
 from recsys.ranking.ranker import Ranker
@@ -23,7 +23,7 @@ from recsys.surfaces.surface import Surface, View, Why
 class Answer:
     """Everything that was decided for requests of one surface; rows of all arrays are requests."""
 
-    place: Surface
+    surface: Surface
     requests: Sequence[Request]
     asked: Asked
     found: Found
@@ -75,10 +75,10 @@ class Answer:
         arrays = (found.source, found.partner, view.price, view.list_price, view.days_out, self.scored.friends)
         said = []
         for source, partner, *rest in zip(*(array[row, columns].tolist() for array in arrays), strict=True):
-            name = NAMES[source]
+            name = SOURCE_NAMES[source]
             # Of somebody who did nothing yet, nothing is known that an item could be close to.
             name = "popular" if name == "taste" and not known else name
-            said.append(self.place.reason(Why(name, catalogue.title[partner] if partner >= 0 else "", *rest)))
+            said.append(self.surface.reason(Why(name, catalogue.title[partner] if partner >= 0 else "", *rest)))
         return said
 
     def _chances(self, ranker: Ranker | None) -> list[list[list[float]]] | None:

@@ -21,6 +21,7 @@ from recsys.engine.words import told
 from recsys.errors import ModelError, RequestError
 from recsys.features.online import Acts, OnlineStore
 from recsys.features.served import ServedLog
+from recsys.interactions import microseconds
 from recsys.settings import ServingSettings
 from recsys.slate import Request, Slate
 from recsys.slates.candidates import Candidates, Composed
@@ -65,8 +66,7 @@ class Engine:
         # The facts as they are now, for all that is read of them: imports go on meanwhile.
         facts = where.at(where.lake.versions())
         bundle = _bundle(facts, version)
-        now = int(datetime.now(UTC).timestamp() * 1_000_000)
-        state = State.read(facts, bundle, now)
+        state = State.read(facts, bundle, microseconds(datetime.now(UTC)))
         store = opened_store(facts, state.catalogue) if bundle.ranker is not None else None
         engine = cls(state, store, ranked=ranked)
         if store is not None:
@@ -117,7 +117,7 @@ class Engine:
     def observe(self, events: Sequence[Mapping[str, Any]]) -> None:
         """Take note of rows of the table events; the next response knows them. Unknown items are passed over."""
         for event in events:
-            item = self.state.place.get(str(event.get("item_id")), -1)
+            item = self.state.place.get(event.get("item_id") or "", -1)
             if item >= 0:
                 self.state.people.observe(event, item)
                 self._uncharted += 1
@@ -142,53 +142,53 @@ class Engine:
             raise RequestError(f"seed == {request.seed}, must be a whole number from 0 to 2**64 - 1.")
         return request.surface, surface(request.surface).size(request.size)
 
-    def _answer(self, place: Surface, size: int, requests: Sequence[Request]) -> list[Slate]:
+    def _answer(self, surface: Surface, size: int, requests: Sequence[Request]) -> list[Slate]:
         state, policy = self.state, self._policy(requests[0].time)
         requests = [one if one.seed is not None else replace(one, seed=secrets.randbits(53)) for one in requests]
         if not len(state.catalogue):
             return [Slate(slate_id(request), request, policy, self.model, ()) for request in requests]
         people = [state.people.number(request.user_id) for request in requests]
-        asked = self._asked(place, requests, people)
-        found, view = self._candidates(place, asked, people)
+        asked = self._asked(surface, requests, people)
+        found, view = self._candidates(surface, asked, people)
         users = [request.user_id for request in requests]
         objective = state.objectives.at(requests[0].time)
-        scored = self.scoring.score(place, users, asked, found, view, objective)
-        composed = self._composed(place, size, found, view, scored, [_seed(request) for request in requests])
-        answer = Answer(place, requests, asked, found, view, scored, composed)
+        scored = self.scoring.score(surface, users, asked, found, view, objective)
+        composed = self._composed(surface, size, found, view, scored, [_seed(request) for request in requests])
+        answer = Answer(surface, requests, asked, found, view, scored, composed)
         slates = answer.slates(state.catalogue, self.scoring.ranker, policy=policy, model=self.model)
         if self.served is not None:
             answer.keep(slates, self.served)
         return slates
 
-    def _asked(self, place: Surface, requests: Sequence[Request], people: Sequence[int]) -> Asked:
+    def _asked(self, surface: Surface, requests: Sequence[Request], people: Sequence[int]) -> Asked:
         state = self.state
-        time = np.array([round(request.time.timestamp() * 1_000_000) for request in requests], np.int64)
+        time = np.array([microseconds(request.time) for request in requests], np.int64)
         known = [[at for item in request.items if (at := state.place.get(item, -1)) >= 0] for request in requests]
         items, actions, times = state.people.histories(people)
         # What lies after the request is not known yet; it stays in the past of later ones.
         items = np.where(times < time[:, None], items, -1)
         if state.encoder is not None:
             items, actions, times = left_padded(items, actions, times)
-        vectors = state.user_vectors(items, actions, times, time, place.name)
+        vectors = state.user_vectors(items, actions, times, time, surface.name)
         friends = (
-            state.people.of_friends(people, most) if (most := place.sources.get("friends", 0)) else [[]] * len(people)
+            state.people.of_friends(people, most) if (most := surface.sources.get("friends", 0)) else [[]] * len(people)
         )
         segments = state.people.segments_of(people)
         return Asked(places_of(known), items, vectors, segments, time, places_of(friends))
 
-    def _candidates(self, place: Surface, asked: Asked, people: Sequence[int]) -> tuple[Found, View]:
+    def _candidates(self, surface: Surface, asked: Asked, people: Sequence[int]) -> tuple[Found, View]:
         state = self.state
         owned, ages = state.people.owned_keys(people, len(state.catalogue)), state.people.ages(people)
-        found = state.sources.find(asked, place.sources)
+        found = state.sources.find(asked, surface.sources)
         view = view_of(state, asked, found, owned, ages)
-        ranked = first_of(place.eligible(view), self.ranked)
+        ranked = first_of(surface.eligible(view), self.ranked)
         return found.take(ranked), view.take(ranked)
 
     def _composed(
-        self, place: Surface, size: int, found: Found, view: View, scored: Scored, seeds: Sequence[int]
+        self, surface: Surface, size: int, found: Found, view: View, scored: Scored, seeds: Sequence[int]
     ) -> Composed:
         state, item = self.state, np.maximum(found.item, 0)
-        worth = place.worth(view)
+        worth = surface.worth(view)
         candidates = Candidates(
             value=np.where(scored.value > 0, scored.value * worth, scored.value / worth),
             eligible=found.item >= 0,
@@ -196,7 +196,7 @@ class Engine:
             first_party=state.catalogue.first_party[item],
             vectors=scored.vectors,
         )
-        return compose(candidates, place.rules, place.exploration, size=size, seeds=np.array(seeds, np.uint64))
+        return compose(candidates, surface.rules, surface.exploration, size=size, seeds=np.array(seeds, np.uint64))
 
     def _policy(self, time: datetime) -> str:
         kind = "charts" if self.scoring.ranker is None else "ranked"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.facts import friends, interactions, place
-from recsys.interactions import ACTIONS, Interactions
+from recsys.interactions import ACTIONS, Interactions, microseconds
 
 if TYPE_CHECKING:
     from store import Workspace
@@ -119,7 +119,7 @@ class People:
         person = self._known(str(event["unit_id"]))
         kind = event["kind"]
         if kind in ACTIONS:
-            time = round(event["time"].timestamp() * 1_000_000)
+            time = microseconds(event["time"])
             self._observed.append((person, item, ACTIONS.index(kind), time))
             acts = self._later[person]
             acts.append((item, ACTIONS.index(kind), time))

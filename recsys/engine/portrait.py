@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from recsys.catalogue import Catalogue
 from recsys.engine.engine import Engine
 from recsys.errors import RequestError
-from recsys.interactions import ACTIONS
+from recsys.interactions import ACTIONS, microseconds
 from recsys.slate import Request, Slate
 from recsys.surfaces.surface import Surface, known_surfaces
 
@@ -130,7 +130,7 @@ def near_person(engine: Engine, user_id: str, at: datetime, most: int = 10) -> t
     state = engine.state
     if state.vectors is None:
         return ()
-    now = np.array([int(at.timestamp() * 1_000_000)])
+    now = np.array([microseconds(at)])
     found = state.user_vectors(*state.people.histories([state.people.number(user_id)]), now, "any")
     return () if found is None else _nearest(state.catalogue, state.vectors, found[0], most)
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.engine.sources import NAMES as SOURCES
-from recsys.engine.sources import Asked, Found
+from recsys.engine.sources import SOURCE_NAMES, Asked, Found
 from recsys.engine.state import State
 from recsys.features.definitions import NAMES
 from recsys.features.online import OnlineStore, online_features
@@ -138,7 +137,7 @@ class Scoring:
     def _plain(self, asked: Asked, found: Found, view: View) -> Scored:
         """Charts, the source that found it, and how new it is; taste where there is an encoder."""
         item = np.maximum(found.item, 0)
-        by_source = np.array([PLAIN[name] for name in SOURCES])
+        by_source = np.array([PLAIN[name] for name in SOURCE_NAMES])
         value = self.state.sources.charts.score[item] + by_source[found.source] + NEW * newness(view.days_out)
         vectors = self._vectors(found)
         if (taste := _taste(asked, vectors)) is not None:

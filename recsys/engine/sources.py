@@ -12,7 +12,7 @@ from recsys.retrieval.index import Index
 from recsys.surfaces.surface import SOURCES
 
 Ints = NDArray[np.int64]
-NAMES = tuple(SOURCES)
+SOURCE_NAMES = tuple(SOURCES)
 # How many of the latest acts lead to items that are alike.
 LATEST = 20
 
@@ -47,7 +47,7 @@ class Found:
 
     Attributes:
         item: places in the catalogue, each once a row.
-        source: places in NAMES.
+        source: places in SOURCE_NAMES.
         partner: the item that led to it, -1 if none did.
     """
 
@@ -97,7 +97,7 @@ class Sources:
         item = np.concatenate([part[0] for part in parts], axis=1)
         partner = np.concatenate([part[1] for part in parts], axis=1)
         widths = [part[0].shape[1] for part in parts]
-        source = np.repeat(np.array([NAMES.index(name) for name in wanted], np.int8), widths)
+        source = np.repeat(np.array([SOURCE_NAMES.index(name) for name in wanted], np.int8), widths)
         depth = [(np.arange(width) + 0.5) / most for width, most in zip(widths, wanted.values(), strict=True)]
         order = np.argsort(np.concatenate(depth), kind="stable")
         once = _once(item)

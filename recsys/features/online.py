@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from recsys.catalogue import Catalogue
 from recsys.features.definitions import GIFT, PURCHASE, Ints, ItemState, PairState, UserState, features
-from recsys.interactions import ACTIONS
+from recsys.interactions import ACTIONS, microseconds
 from recsys.prices import UNKNOWN
 
 
@@ -45,7 +45,7 @@ class Acts:
         rows = [each for each in events if each.get("kind") in ACTIONS and each.get("item_id") in place]
         ids = tuple(dict.fromkeys(str(each["unit_id"]) for each in rows))
         who = {name: k for k, name in enumerate(ids)}
-        time = [round(each["time"].timestamp() * 1_000_000) for each in rows]
+        time = [microseconds(each["time"]) for each in rows]
         item = np.array([place[each["item_id"]] for each in rows], np.int64)
         action = np.array([ACTIONS.index(each["kind"]) for each in rows], np.int8)
         when = np.array(time, np.int64)

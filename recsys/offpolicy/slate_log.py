@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.errors import DataError
+from recsys.interactions import microseconds
 from recsys.offpolicy.logged import Array
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def _rows(
     joined = places.left_join(earned, ["slate_id", "position"]).drop("slate_id_right", "position_right")
     table: pa.Table = joined.order_by(["time", "slate_id", "position"]).to_pyarrow()
     ends = [each.time.max().to_pyarrow().as_py() for each in (log, events)]
-    end = max((_microseconds(each) for each in ends if each is not None), default=0)
+    end = max((microseconds(each) for each in ends if each is not None), default=0)
     filled = {"candidates": 0, "score": float("nan"), "reward": 0.0}
     read = {name: table[name].fill_null(value).to_numpy() for name, value in filled.items()}
     read["user"] = table["user_id"].combine_chunks().dictionary_encode().indices.to_numpy()
@@ -236,7 +237,3 @@ def _rank(slate: NDArray[np.integer], position: NDArray[np.integer]) -> NDArray[
     rank = np.empty(len(slate), np.int64)
     rank[order] = np.arange(len(slate)) - first
     return rank
-
-
-def _microseconds(time: datetime) -> int:
-    return int(time.timestamp()) * 1_000_000 + time.microsecond

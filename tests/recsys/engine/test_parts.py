@@ -14,7 +14,7 @@ from recsys.catalogue import Catalogue
 from recsys.engine.charts import DAYS, EVERYBODY, WEIGHTS, Charts
 from recsys.engine.neighbours import KEPT, KINDS, SHRINK, Neighbours
 from recsys.engine.people import People
-from recsys.engine.sources import NAMES, Asked, Found, Sources, _once, _summed, newest_first
+from recsys.engine.sources import SOURCE_NAMES, Asked, Found, Sources, _once, _summed, newest_first
 from recsys.engine.state import _deficit
 from recsys.interactions import ACTIONS, DAY, Interactions
 from store import Workspace
@@ -205,12 +205,12 @@ def test_every_source_is_among_few_candidates_and_the_best_reason_is_given():
     )
     found = sources.find(asked, {"asked": 5, "together": 5, "friends": 5, "new": 5, "popular": 12})
     kept = found.kept(found.item >= 0, 9)
-    assert {NAMES[source] for source in kept.source[0]} == {"asked", "together", "friends", "new", "popular"}
-    by_item = {int(i): NAMES[s] for i, s in zip(found.item[0], found.source[0], strict=True) if i >= 0}
+    assert {SOURCE_NAMES[source] for source in kept.source[0]} == {"asked", "together", "friends", "new", "popular"}
+    by_item = {int(i): SOURCE_NAMES[s] for i, s in zip(found.item[0], found.source[0], strict=True) if i >= 0}
     assert by_item[0] == "asked" and set(by_item) == set(range(12))
-    new = [int(i) for i, s in zip(found.item[0], found.source[0], strict=True) if NAMES[s] == "new" and i >= 0]
+    new = [int(i) for i, s in zip(found.item[0], found.source[0], strict=True) if SOURCE_NAMES[s] == "new" and i >= 0]
     assert new == sorted(new, reverse=True) and max(new) <= 5
-    partner = {int(p) for p, s in zip(found.partner[0], found.source[0], strict=True) if NAMES[s] == "together"}
+    partner = {int(p) for p, s in zip(found.partner[0], found.source[0], strict=True) if SOURCE_NAMES[s] == "together"}
     assert partner <= {0, -1}
 
 
