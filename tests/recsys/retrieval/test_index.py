@@ -2,6 +2,7 @@
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -145,18 +146,20 @@ def test_readers_see_all_of_a_change_or_nothing_of_it():
         while not stop.is_set():
             seen.append(frozenset(index.search(drawn[0], 700)[0][0].tolist()) - {-1})
 
-    readers = [threading.Thread(target=read) for _ in range(3)]
-    for reader in readers:
-        reader.start()
-    pair = np.array([900, 901])
-    for _ in range(300):
-        index.add(pair, drawn[500:502])
-        index.add(pair, drawn[502:504])
-        index.remove(pair)
-    stop.set()
-    for reader in readers:
-        reader.join()
-    assert {len(each) for each in seen} <= {500, 502} and len(seen) > 10
+    pair, changes = np.array([900, 901]), 0
+    with ThreadPoolExecutor(3) as pool:
+        readers = [pool.submit(read) for _ in range(3)]
+        try:
+            # Until they have read enough, however slow the machine is, or one of them broke.
+            while (changes < 300 or len(seen) < 100) and not any(reader.done() for reader in readers):
+                index.add(pair, drawn[500:502])
+                index.add(pair, drawn[502:504])
+                index.remove(pair)
+                changes += 1
+        finally:
+            stop.set()
+    assert [reader.result() for reader in readers] == [None] * 3
+    assert {len(each) for each in seen} <= {500, 502} and len(seen) >= 100
 
 
 @pytest.mark.parametrize("exact_up_to", [10_000, 100])
