@@ -1,6 +1,7 @@
 """What the address of a page asks for: a saved readout, an arm and a metric; and where a click leads."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import streamlit as st
 
@@ -84,9 +85,10 @@ def metric(readout: Readout) -> MetricPlan:
     return plans[chosen]
 
 
-def choice(label: str, options: list[str], key: str) -> str:
-    """One of the options, from the address; the first where it names none."""
-    return st.selectbox(label, options, key=key, bind="query-params", label_visibility="collapsed", width=200)
+def choice(label: str, options: list[str], key: str, *, labelled: bool = False) -> str:
+    """One of the options, from the address; the first where it names none. `labelled`: its label is shown."""
+    shown: Literal["visible", "collapsed"] = "visible" if labelled else "collapsed"
+    return st.selectbox(label, options, key=key, bind="query-params", label_visibility=shown, width=200)
 
 
 def choose(key: str) -> Callable[[str], None]:

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from dashboard import asked, evaluating, source
+from dashboard.parts import figures
 from dashboard.parts import model as parts
 from dashboard.parts.element import show
 from recsys.training.cards import compare, same_days
@@ -32,9 +33,9 @@ def page() -> None:
     serving = next((each for each in records if each.serving), records[0])
     with st.container(horizontal=True, vertical_alignment="bottom"):
         order = [serving.version, *(version for version in by_version if version != serving.version)]
-        shown = by_version[asked.choice("Version", order, "version")]
+        shown = by_version[asked.choice("Version", order, "version", labelled=True)]
         others = [each.version for each in records if each is not shown and each.name == shown.name]
-        beside = asked.choice("Compare with", [NONE, *others], "beside")
+        beside = asked.choice("Compare with", [NONE, *others], "beside", labelled=True)
     back = next((each for each in records if not each.serving), None) if shown.serving else shown
     show(parts.card(shown, roll_back=back), key="card")
     _figures(shown, by_version.get(beside))
@@ -48,14 +49,14 @@ def _figures(shown: ModelRecord, beside: ModelRecord | None) -> None:
     if beside is None:
         st.header("As it served", anchor="as-served")
         with st.spinner("Holding its chances against what followed …"):
-            show(parts.as_served(evaluating.as_served(shown.version)), key="as-served")
+            show(figures.as_served(evaluating.as_served(shown.version)), key="as-served")
         st.header("When it was trained, on later days", anchor="measured")
-        show(parts.measured(shown), key="measured")
+        show(figures.measured(shown), key="measured")
         return
     st.header(f"{shown.version} beside {beside.version}", anchor=False)
     if not same_days(beside, shown):
         st.info("They were judged on other days or other facts, so no figure is read as better or worse.")
-    show(parts.comparison(compare(beside, shown), beside.version, shown.version), key="compared")
+    show(figures.comparison(compare(beside, shown), beside.version, shown.version), key="compared")
 
 
 page()

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from store.registry import ModelRecord
@@ -15,7 +15,7 @@ LEAST_CALIBRATED = 100
 ERROR = "_error"
 Reading = Literal["better", "worse", "same", "unclear", "other_days", "not_in_both"]
 COLD = "Recall@10 of items that nobody had touched"
-ORDER, CALIBRATION = "Ranking of outcomes (AUC)", "Calibration error"
+FOUND, ORDER, CALIBRATION = "Items that people came to", "Ranking of outcomes (AUC)", "Calibration error"
 TITLES = {
     "click": "Click",
     "wishlist": "Wishlist add",
@@ -34,7 +34,7 @@ class Figure:
         group, name: where it stands, and what it is.
         value: None where it could not be measured.
         error: its standard error, at most; None where none is known.
-        beside: what to hold it against, in words.
+        beside: what it was measured on, or why it could not be, in words.
         against: the number to hold it against, such as popularity's or that of chance alone; None without one.
         higher: whether more is better.
     """
@@ -78,17 +78,7 @@ def figures(record: ModelRecord) -> tuple[Figure, ...]:
 
 def served_figures(heads: Mapping[str, Any]) -> tuple[Figure, ...]:
     """How the chances that a version logged fit what followed; `heads` as `recalibration.as_served` gives them."""
-    return tuple(
-        replace(figure, beside=f"{_rates(told)}; {figure.beside}")
-        if (told := heads.get(outcome)) and figure.value is not None
-        else figure
-        for outcome, figure in zip(heads, _calibration(heads), strict=True)
-    )
-
-
-def _rates(told: Mapping[str, Any]) -> str:
-    expected, seen = (f"{100 * told[rate]:.3g}%" for rate in ("predicted_rate", "observed_rate"))
-    return f"{expected} expected, {seen} of {told['rows']:,.0f} happened"
+    return tuple(_calibration(heads))
 
 
 def compare(one: ModelRecord, other: ModelRecord) -> tuple[Pair, ...]:
@@ -135,19 +125,14 @@ def _found(metrics: Mapping[str, Any], people: float | None) -> Iterator[Figure]
             continue
         error = _number(measured.get(f"{name}{ERROR}"))
         found, chart = _number(value), _number(popular.get(name))
-        beside = "" if chart is None else f"popularity {chart:.3f}"
-        yield Figure(
-            "Items that people came to", name.capitalize(), found, error or _share_error(found, people), beside, chart
-        )
+        yield Figure(FOUND, name.capitalize(), found, error or _share_error(found, people), against=chart)
 
 
 def _cold(metrics: Mapping[str, Any] | None) -> Iterator[Figure]:
     if not metrics:
         return
     found, chance = _number(metrics.get("recall@10")), _number(metrics.get("at_random"))
-    many = int(metrics.get("items", 0))
-    beside = f"{many} items" if chance is None else f"{many} items; at random {chance:.3f}"
-    yield Figure("Items that people came to", COLD, found, None, beside, chance)
+    yield Figure(FOUND, COLD, found, None, f"{int(metrics.get('items', 0))} items", chance)
 
 
 def _order(heads: Mapping[str, Any]) -> Iterator[Figure]:
@@ -156,7 +141,7 @@ def _order(heads: Mapping[str, Any]) -> Iterator[Figure]:
         if not told or told["happened"] < LEAST_HAPPENED:
             yield Figure(ORDER, name, None, beside="too few happened to judge it")
             continue
-        beside = f"{told['happened']:,.0f} of {told['rows']:,.0f} shown"
+        beside = f"it happened at {told['happened']:,.0f} of {told['rows']:,.0f} places"
         yield Figure(ORDER, name, _number(told.get("auc")), _number(told.get("auc_error")), beside, 0.5)
 
 
@@ -167,9 +152,8 @@ def _calibration(heads: Mapping[str, Any]) -> Iterator[Figure]:
             yield Figure(CALIBRATION, name, None, beside="too few happened to judge it", higher=False)
             continue
         error, floor = _number(told.get("calibration_error")), _number(told.get("calibration_floor"))
-        beside = "" if floor is None else f"luck alone makes {floor:.4f}"
         spread = _number(told.get("calibration_error_error"))
-        yield Figure(CALIBRATION, name, error, spread, beside, floor, higher=False)
+        yield Figure(CALIBRATION, name, error, spread, against=floor, higher=False)
 
 
 def _share_error(value: float | None, people: float | None) -> float | None:

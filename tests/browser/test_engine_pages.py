@@ -78,9 +78,20 @@ def test_somebody_else_is_somebody_of_the_shop(server, browser):
 
 def test_the_version_that_serves_and_a_policys_answer_are_on_the_first_screen(server, browser):
     with driver.page(browser) as page:
-        for path, heading in (("/models", VERSION), ("/policies", None)):
+        for path, heading in (("/models", f"{VERSION} serves"), ("/policies", None)):
             page.goto(server.url + path)
             driver.settle(page)
             card = page.locator(".card h2").first
             assert card.bounding_box()["y"] < 600
             assert heading is None or card.inner_text() == heading
+
+
+def test_no_cell_of_a_narrow_page_takes_more_than_two_lines(server, browser):
+    long = []
+    with driver.page(browser, width=390) as page:
+        for path in ("/models", "/policies"):
+            page.goto(server.url + path)
+            driver.settle(page)
+            lines = "all => all.map(e => [e.innerText, e.offsetHeight / parseFloat(getComputedStyle(e).lineHeight)])"
+            long += [(path, text) for text, high in page.locator("table td").evaluate_all(lines) if high > 2.9]
+    assert long == []

@@ -1,9 +1,11 @@
 """The Models page tells which version serves, and reads two side by side only where that is fair."""
 
 from functools import partial
+from xml.etree import ElementTree
 
 import pytest
 
+from dashboard.parts import figures
 from dashboard.parts import model as parts
 from recsys.training.cards import compare
 from store import Workspace
@@ -69,15 +71,49 @@ def test_a_recalibrated_version_says_what_that_changed_and_that_the_rest_did_not
     assert "bent to" not in words_of(parts.card(a_version("one"), roll_back=None))
 
 
+JUDGED = {"rows": 5_000, "happened": 380, "predicted_rate": 0.081, "observed_rate": 0.076}
+JUDGED |= {"calibration_error": 0.0052, "calibration_floor": 0.0031, "calibration_error_error": 0.001}
+
+
 def test_what_a_version_expected_when_it_served_stands_beside_what_happened():
-    judged = {"rows": 5_000, "happened": 380, "predicted_rate": 0.081, "observed_rate": 0.076}
-    judged |= {"calibration_error": 0.0052, "calibration_floor": 0.0031, "calibration_error_error": 0.001}
-    said = words_of(parts.as_served({"click": judged, "gift": judged | {"happened": 12}, "refund": None}))
-    assert (
-        "0.0052 0.0032 to 0.0072" in said and "8.1% expected, 7.6% of 5,000 happened; luck alone makes 0.0031" in said
-    )
-    assert said.count("too few happened to judge it") == 2
-    assert "It has shown nothing" in words_of(parts.as_served({}))
+    said = words_of(figures.as_served({"click": JUDGED, "gift": JUDGED | {"happened": 12}, "refund": None}))
+    assert said.strip().startswith("It expected 8.10% of the places that it showed to be clicked; 7.60% were.")
+    assert "Click 8.10% 7.60% of 5,000 places 0.52 points 0.32 to 0.72 0.31 points" in said
+    assert said.count("Gift and Refund: too few happened to judge it.") == 1
+    assert "It has shown nothing" in words_of(figures.as_served({}))
+
+
+def test_rates_that_differ_are_never_shown_alike():
+    said = words_of(figures.as_served({"click": JUDGED | {"predicted_rate": 0.1651, "observed_rate": 0.1649}}))
+    assert "16.51%" in said and "16.49%" in said
+
+
+def test_what_is_measured_is_asked_in_plain_words_before_the_field_s_term():
+    said = words_of(figures.measured(a_version("one")))
+    for plain, term in (
+        ("Does it find what people come to?", "recall"),
+        ("Does it put first what people will do?", "AUC"),
+        ("Do its chances come true?", "calibration error"),
+    ):
+        assert -1 < said.index(plain) < said.index(term)
+    assert "Found among the first 10 Recall@10 30.0% 28.0 to 32.0% the most popular: 10.0%" in said
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        figures.as_served({"click": JUDGED}),
+        figures.measured(a_version("one")),
+        figures.comparison(compare(a_version("one"), a_version("two")), "one", "two"),
+        parts.versions([a_version("one")], "one"),
+    ],
+    ids=["as served", "measured", "compared", "versions"],
+)
+def test_a_cell_without_a_head_above_it_says_its_column_s_name(drawn):
+    for table in ElementTree.fromstring(f"<div>{drawn}</div>").iter("table"):
+        heads = [each.text for each in table.findall(".//thead//th")]
+        for row in table.findall(".//tbody/tr"):
+            assert [cell.get("data-label") for cell in row.findall("td")] == heads[1:]
 
 
 def test_a_renewed_version_says_what_its_ranker_learnt_from():
@@ -92,15 +128,15 @@ def test_a_renewed_version_says_what_its_ranker_learnt_from():
 
 
 def test_figures_that_two_versions_share_are_not_read_as_unclear():
-    said = words_of(parts.comparison(compare(a_version("1"), a_version("1+1")), "1", "1+1")).split("Ranges are")[0]
+    said = words_of(figures.comparison(compare(a_version("1"), a_version("1+1")), "1", "1+1")).split("Ranges are")[0]
     assert "the same" in said and "can’t tell yet" not in said
 
 
 def test_the_reading_follows_the_intervals():
     pairs = compare(a_version("1", recall=0.2), a_version("2", recall=0.4))
-    assert "better" in words_of(parts.comparison(pairs, "1", "2"))
+    assert "better" in words_of(figures.comparison(pairs, "1", "2"))
     other = compare(a_version("1", recall=0.2), a_version("2", recall=0.4, cut=99))
-    said = words_of(parts.comparison(other, "1", "2")).split("Ranges are")[0]
+    said = words_of(figures.comparison(other, "1", "2")).split("Ranges are")[0]
     assert "other days" in said and "better" not in said
 
 
