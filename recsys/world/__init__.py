@@ -4,24 +4,24 @@ from recsys.errors import ShopError
 from recsys.world.building import Building
 from recsys.world.demo import TrainedEngine, build
 from recsys.world.designs import DESIGNS, Change, Design
-from recsys.world.policy import Ask, Policy, Shown
+from recsys.world.policy import Policy, Requests, ShownSlates
 from recsys.world.served import Served
 from recsys.world.shop import Shop
-from recsys.world.today import Plan
+from recsys.world.today import ShopPlan
 from recsys.world.truth import TrueEffect, true_effects
 
 __all__ = [
     "DESIGNS",
-    "Ask",
     "Building",
     "Change",
     "Design",
-    "Plan",
     "Policy",
+    "Requests",
     "Served",
     "Shop",
     "ShopError",
-    "Shown",
+    "ShopPlan",
+    "ShownSlates",
     "TrainedEngine",
     "TrueEffect",
     "build",

@@ -12,8 +12,8 @@ from recsys.errors import ShopError
 from recsys.files import whole_file, whole_folder
 from recsys.world.policy import Policy
 from recsys.world.shop import Shop
-from recsys.world.state import State
-from recsys.world.today import Plan
+from recsys.world.state import ShopState
+from recsys.world.today import ShopPlan
 from store import Workspace
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Building:
     lived is never lived again, so that it need not come out the same.
     """
 
-    def __init__(self, workspace: Workspace, plan: Plan) -> None:
+    def __init__(self, workspace: Workspace, plan: ShopPlan) -> None:
         self.workspace = workspace
         self.folder = workspace.path / FOLDER
         if not (self.folder / PLAN).is_file() and workspace.lake.versions():
@@ -43,7 +43,7 @@ class Building:
         for block in sorted(self.folder.glob("block-*")):
             self._land(block)
         file = self.folder / STATE
-        self.shop = Shop.open(plan, State.load(file) if file.is_file() else None)
+        self.shop = Shop.open(plan, ShopState.load(file) if file.is_file() else None)
 
     @property
     def day(self) -> int:
@@ -104,7 +104,7 @@ def _bar(share: float, width: int = 24) -> str:
     return "█" * done + "░" * (width - done)
 
 
-def keep_plan(root: Path, plan: Plan) -> None:
+def keep_plan(root: Path, plan: ShopPlan) -> None:
     """Remember what the shop in this folder is made from.
 
     Raises:

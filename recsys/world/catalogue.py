@@ -55,7 +55,7 @@ class Publishers:
 
 
 @dataclass(frozen=True, slots=True)
-class Catalogue:
+class Assortment:
     """One entry an item, shape (items,); days count from the calendar's first, prices are cents.
 
     Attributes:
@@ -99,7 +99,7 @@ class Catalogue:
         return pa.array([f"i{k:04d}" for k in range(len(self))])
 
 
-def draw_catalogue(calendar: Calendar, draws: Draws) -> Catalogue:
+def draw_catalogue(calendar: Calendar, draws: Draws) -> Assortment:
     """All items that are ever sold; about `NEW_A_DAY` are released on each day."""
     rng = draws.generator("catalogue")
     items = AT_START + NEW_A_DAY * calendar.days
@@ -117,7 +117,7 @@ def draw_catalogue(calendar: Calendar, draws: Draws) -> Catalogue:
     quality = rng.normal(size=items)
     released = np.concatenate([-rng.integers(1, 1500, AT_START), np.arange(items - AT_START) // NEW_A_DAY])
     ends = np.maximum(released + 20, 0) + rng.integers(1, calendar.days + 1, items)
-    return Catalogue(
+    return Assortment(
         publishers=publishers,
         category=category,
         publisher=publisher,
@@ -180,5 +180,5 @@ def _chart(category: Ints, liked: Floats) -> NDArray[np.float64]:
     return weight / np.bincount(category, weight, len(CATEGORIES))[category]
 
 
-def is_game(catalogue: Catalogue) -> Flags:
+def is_game(catalogue: Assortment) -> Flags:
     return catalogue.category >= len(CATEGORIES) - len(GAMES)

@@ -9,9 +9,9 @@ from recsys.world.gifts import give
 from recsys.world.groups import close_groups, join_groups, open_groups
 from recsys.world.log import Log
 from recsys.world.looks import Looks, ask, browses, look_at_slates, nothing, searches
-from recsys.world.offers import PROGRAMMES, Prices
+from recsys.world.offers import PROGRAMMES, PersonalPrices
 from recsys.world.policy import Policy
-from recsys.world.state import State, kept_rows
+from recsys.world.state import ShopState, kept_rows
 from recsys.world.today import LAST_START, Setting, Today
 from recsys.world.trials import Acting
 
@@ -24,7 +24,7 @@ PAGE_SPREAD = 0.3
 HOMEPAGE, WISHLIST, CART, POST_PURCHASE = 2, 200, 420, 660
 
 
-def live(setting: Setting, state: State, policy: Policy, log: Log) -> None:
+def live(setting: Setting, state: ShopState, policy: Policy, log: Log) -> None:
     """Let `state.day` pass: its visits, what follows from them in `log` and in `state`."""
     _morning(setting, state, log)
     today = _open(setting, state, log)
@@ -43,12 +43,12 @@ def live(setting: Setting, state: State, policy: Policy, log: Log) -> None:
     state.day += 1
 
 
-def _open(setting: Setting, state: State, log: Log) -> Today:
+def _open(setting: Setting, state: ShopState, log: Log) -> Today:
     """Who comes and meets which experiments."""
     day, trials = state.day, setting.trials
     person = visitors(setting, day)
     start = _starts(setting, day, person)
-    prices = Prices(setting.catalogue, setting.deals, state.wallets, day)
+    prices = PersonalPrices(setting.catalogue, setting.deals, state.wallets, day)
     if day < trials.opening or not trials.designs:
         return Today(setting, state, log, prices, Acting.nothing(len(setting.people)), person, start)
     stay = trials.meet(day, person, start, state, log, draws=setting.draws, people=setting.people)
@@ -76,7 +76,7 @@ def _starts(setting: Setting, day: int, person: Ints) -> Ints:
     return np.asarray(day * DAY + np.minimum(hour * 3600 + within, LAST_START))
 
 
-def _morning(setting: Setting, state: State, log: Log) -> None:
+def _morning(setting: Setting, state: ShopState, log: Log) -> None:
     """Wallets fill, refunds are paid, and what was refunded or ended yesterday is not owned any more."""
     full = SAVED_MONTHS * setting.people.wallet
     state.balance = np.minimum(state.balance + setting.people.wallet / 30, np.maximum(full, state.balance))

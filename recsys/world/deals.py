@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recsys.world.calendar import DAY, THURSDAY, Calendar
-from recsys.world.catalogue import Catalogue, is_game
+from recsys.world.catalogue import Assortment, is_game
 from recsys.world.draws import Draws, Flags, Floats, Ints
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class _Planned:
 
 
 def draw_deals(
-    catalogue: Catalogue, calendar: Calendar, draws: Draws, *, frequency: float = 1.0, without: Sequence[str] = ()
+    catalogue: Assortment, calendar: Calendar, draws: Draws, *, frequency: float = 1.0, without: Sequence[str] = ()
 ) -> Deals:
     """All public deals but those left out; every deal is drawn alone, so that the others stay as they are.
 
@@ -93,7 +93,7 @@ def left_out(campaign: str, without: Sequence[str]) -> bool:
     return campaign in without or campaign.split("-")[0] in without
 
 
-def _plan(catalogue: Catalogue, calendar: Calendar, draws: Draws, frequency: float) -> list[_Planned]:
+def _plan(catalogue: Assortment, calendar: Calendar, draws: Draws, frequency: float) -> list[_Planned]:
     planned = []
     for day in range(calendar.days):
         date = calendar.date(day)
@@ -107,20 +107,20 @@ def _plan(catalogue: Catalogue, calendar: Calendar, draws: Draws, frequency: flo
     return planned
 
 
-def _weekly(catalogue: Catalogue, day: int, name: str, draws: Draws, frequency: float) -> _Planned:
+def _weekly(catalogue: Assortment, day: int, name: str, draws: Draws, frequency: float) -> _Planned:
     items = np.arange(len(catalogue))
     share = np.minimum(WEEKLY * frequency * catalogue.publishers.eager[catalogue.publisher], 0.6)
     chosen = is_game(catalogue) & draws.happens(share, "weekly", day, items)
     return _Planned(name, day, WEEKLY_DAYS, 0, chosen, _pick(WEEKLY_DEPTHS, draws.uniform("weekly depth", day, items)))
 
 
-def _drop(catalogue: Catalogue, day: int, name: str, draws: Draws, frequency: float) -> _Planned:
+def _drop(catalogue: Assortment, day: int, name: str, draws: Draws, frequency: float) -> _Planned:
     items = np.arange(len(catalogue))
     chosen = ~is_game(catalogue) & draws.happens(min(DROP * frequency, 1.0), "drop", day, items)
     return _Planned(name, day, DROP_DAYS, 0, chosen, np.full(len(items), DROP_DEPTH))
 
 
-def _season(catalogue: Catalogue, day: int, name: str, draws: Draws, frequency: float) -> _Planned:
+def _season(catalogue: Assortment, day: int, name: str, draws: Draws, frequency: float) -> _Planned:
     items = np.arange(len(catalogue))
     chosen = is_game(catalogue) & draws.happens(min(SEASON_SHARE * frequency, 1.0), "season", day, items)
     depth = _pick(SEASON_DEPTHS, draws.uniform("season depth", day, items))
@@ -131,7 +131,7 @@ def _pick(values: tuple[float, ...], u: Floats) -> Floats:
     return np.array(values)[(u * len(values)).astype(np.int64)]
 
 
-def _rows(planned: _Planned, campaign: int, catalogue: Catalogue) -> tuple[Ints, ...]:
+def _rows(planned: _Planned, campaign: int, catalogue: Assortment) -> tuple[Ints, ...]:
     """Items that are sold when it starts, until it ends or they are delisted."""
     item = np.flatnonzero(planned.chosen & catalogue.sold_on(planned.starts))
     ends = np.minimum(planned.starts + planned.days, catalogue.delisted[item])
@@ -141,7 +141,7 @@ def _rows(planned: _Planned, campaign: int, catalogue: Catalogue) -> tuple[Ints,
     return item, planned.starts * whole, ends, announced * whole, campaign * whole, cents
 
 
-def prices_table(deals: Deals, catalogue: Catalogue, calendar: Calendar) -> "pa.Table":
+def prices_table(deals: Deals, catalogue: Assortment, calendar: Calendar) -> "pa.Table":
     """The fact table prices."""
     import pyarrow as pa
 

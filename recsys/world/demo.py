@@ -13,7 +13,7 @@ from recsys.world.calendar import Calendar
 from recsys.world.designs import DAYS
 from recsys.world.policy import Policy
 from recsys.world.shop import Shop
-from recsys.world.today import Plan
+from recsys.world.today import ShopPlan
 from store import Workspace
 
 DEFINITIONS = Path(__file__).parent / "experiments"
@@ -59,7 +59,7 @@ def build(
         raise ShopError(f"{days} days are too few: the experiments and what is known before them take {FEWEST_DAYS}.")
     _refuse_other(root)
     # Written before the workspace, so that a build killed in between is known as ours.
-    keep_plan(root, plan := Plan(people=people, days=days, seed=seed, experiments=DAYS))
+    keep_plan(root, plan := ShopPlan(people=people, days=days, seed=seed, experiments=DAYS))
     if (root / FOLDER / DONE).is_file():
         return
     fresh = not (root / "holdout.toml").is_file()

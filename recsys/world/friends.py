@@ -8,7 +8,7 @@ import numpy as np
 from recsys.world.calendar import DAY, Calendar
 from recsys.world.draws import Draws, Ints
 from recsys.world.pairs import ranges
-from recsys.world.people import FRIENDS, INSIDE, NEIGHBOURHOOD, People
+from recsys.world.people import FRIENDS, INSIDE, NEIGHBOURHOOD, Population
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,7 +36,7 @@ class Friends:
         return ranges(self.start[persons], self.start[persons + 1])
 
 
-def draw_friends(people: People, calendar: Calendar, draws: Draws) -> Friends:
+def draw_friends(people: Population, calendar: Calendar, draws: Draws) -> Friends:
     """About `FRIENDS` friends a person, the share `INSIDE` of them in the own circle; the accounts of a ring know each
     other."""
     rng, n = draws.generator("friends"), len(people)
@@ -58,7 +58,7 @@ def draw_friends(people: People, calendar: Calendar, draws: Draws) -> Friends:
     return Friends(person, friend, since, np.searchsorted(person, np.arange(n + 1)))
 
 
-def friendships_table(friends: Friends, people: People, calendar: Calendar) -> "pa.Table":
+def friendships_table(friends: Friends, people: Population, calendar: Calendar) -> "pa.Table":
     """The fact table friendships: both directions."""
     import pyarrow as pa
 

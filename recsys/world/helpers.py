@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from recsys.errors import EngineError, ShopError
 from recsys.world.draws import Draws
 from recsys.world.log import Names
-from recsys.world.policy import Ask, Policy, Shown
+from recsys.world.policy import Policy, Requests, ShownSlates
 from recsys.world.served import Served
 from recsys.world.shop import Shop
 
@@ -40,7 +40,7 @@ class Helpers:
     def __init__(self, processes: "list[subprocess.Popen[bytes]]") -> None:
         self._processes = processes
 
-    def show(self, ask: Ask) -> Shown:
+    def show(self, ask: Requests) -> ShownSlates:
         """The slates of all helpers, in the order of the requests.
 
         Raises:
@@ -124,7 +124,7 @@ def answer_requests() -> None:
                 policy = _Helper(*message)
             elif isinstance(message, str):
                 policy.use(message)
-            elif isinstance(message, Ask):
+            elif isinstance(message, Requests):
                 pickle.dump(policy.served.show(message), answers, pickle.HIGHEST_PROTOCOL)
             else:
                 policy.served.learn(message)
@@ -135,7 +135,7 @@ def answer_requests() -> None:
             answers.flush()
 
 
-def part_of(ask: Ask, low: int, high: int) -> Ask:
+def part_of(ask: Requests, low: int, high: int) -> Requests:
     """The requests from `low` to `high`, not included."""
     about, owned = ((rows >= low) & (rows < high) for rows in (ask.about_row, ask.owned_row))
     return replace(
@@ -149,7 +149,7 @@ def part_of(ask: Ask, low: int, high: int) -> Ask:
     )
 
 
-def joined(parts: "list[Shown]") -> Shown:
+def joined(parts: "list[ShownSlates]") -> ShownSlates:
     """One after the other, padded to the width of the widest."""
     parts = [part for part in parts if len(part.item)] or parts[:1]
     width, first = max(part.item.shape[1] for part in parts), parts[0]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recsys.world.calendar import DAY, Calendar
-from recsys.world.catalogue import NEVER, Catalogue
+from recsys.world.catalogue import NEVER, Assortment
 from recsys.world.draws import Draws
 from recsys.world.words import CATEGORIES, FIRST, KINDS, MOODS, SECOND, SENTENCES, TAGS
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def items_table(catalogue: Catalogue, calendar: Calendar, draws: Draws) -> "pa.Table":
+def items_table(catalogue: Assortment, calendar: Calendar, draws: Draws) -> "pa.Table":
     """One row an item, those of later days too: a release is announced, a licence has an end."""
     import pyarrow as pa
 
@@ -44,7 +44,7 @@ def items_table(catalogue: Catalogue, calendar: Calendar, draws: Draws) -> "pa.T
     )
 
 
-def _tags(catalogue: Catalogue, item: int) -> list[str]:
+def _tags(catalogue: Assortment, item: int) -> list[str]:
     """Its tags in the publisher's language."""
     language = int(catalogue.publishers.language[catalogue.publisher[item]])
     names = list(TAGS)
@@ -52,7 +52,7 @@ def _tags(catalogue: Catalogue, item: int) -> list[str]:
     return chosen if language == 0 else [TAGS[name][language - 1] for name in chosen]
 
 
-def _description(catalogue: Catalogue, item: int, tags: list[str], mood: int) -> str:
+def _description(catalogue: Assortment, item: int, tags: list[str], mood: int) -> str:
     publisher = catalogue.publisher[item]
     language = int(catalogue.publishers.language[publisher])
     return SENTENCES[language].format(
@@ -63,7 +63,7 @@ def _description(catalogue: Catalogue, item: int, tags: list[str], mood: int) ->
     )
 
 
-def _titles(catalogue: Catalogue, rng: np.random.Generator) -> list[str]:
+def _titles(catalogue: Assortment, rng: np.random.Generator) -> list[str]:
     """No two alike: a name that is used again gets a number."""
     used: dict[str, int] = {}
     titles = []

@@ -9,7 +9,7 @@ from recsys.slate import OUTCOMES
 from recsys.world.calendar import Calendar
 from recsys.world.draws import Floats, Ints
 from recsys.world.offers import POLICIES
-from recsys.world.policy import SURFACES, Ask, Shown
+from recsys.world.policy import SURFACES, Requests, ShownSlates
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,7 +43,7 @@ class Log:
 
     names: Names
     events: list[tuple[Ints, ...]] = field(default_factory=list)
-    slates: list[tuple[Ask, Shown, Ints]] = field(default_factory=list)
+    slates: list[tuple[Requests, ShownSlates, Ints]] = field(default_factory=list)
     offers: list[tuple[Ints | Floats, ...]] = field(default_factory=list)
     exposures: list[tuple[Ints, ...]] = field(default_factory=list)
 
@@ -67,7 +67,7 @@ class Log:
         columns = [none if column is None else column for column in optional]
         self.events.append((none * 0 + KINDS.index(kind), person, second, zero if value is None else value, *columns))
 
-    def slate(self, ask: Ask, shown: Shown) -> Ints:
+    def slate(self, ask: Requests, shown: ShownSlates) -> Ints:
         """Add slates; returns their numbers, shape (requests,)."""
         people = len(self.names.people)
         number = (ask.day * len(SURFACES) + SURFACES.index(ask.surface)) * people + ask.person
@@ -122,7 +122,7 @@ class Log:
         parts = [self._shown(*each) for each in self.slates]
         return pa.concat_tables(parts, promote_options="default") if parts else None
 
-    def _shown(self, ask: Ask, shown: Shown, number: Ints) -> "pa.Table":
+    def _shown(self, ask: Requests, shown: ShownSlates, number: Ints) -> "pa.Table":
         import pyarrow as pa
 
         row, place = np.nonzero(shown.item >= 0)

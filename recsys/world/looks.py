@@ -6,7 +6,7 @@ import numpy as np
 
 from recsys.world.draws import Flags, Floats, Ints
 from recsys.world.pairs import first_of_each
-from recsys.world.policy import Ask, Policy
+from recsys.world.policy import Policy, Requests
 from recsys.world.today import NEW_DAYS, Today
 
 # The chance that a place is examined falls with the places above it.
@@ -37,15 +37,15 @@ class Looks:
         return whole.keep(first_of_each(whole.row, whole.item))
 
 
-def ask(today: Today, surface: str, rows: Ints, about_row: Ints, about_item: Ints, after: int) -> Ask:
+def ask(today: Today, surface: str, rows: Ints, about_row: Ints, about_item: Ints, after: int) -> Requests:
     """The requests of these visits, `after` seconds after they began; `about_row` are places in `rows`, in order."""
     person = today.person[rows]
     owned_row, at = today.state.owned.of(person)
     owned = today.state.owned.item[at]
-    return Ask(surface, today.day, person, today.start[rows] + after, about_row, about_item, owned_row, owned)
+    return Requests(surface, today.day, person, today.start[rows] + after, about_row, about_item, owned_row, owned)
 
 
-def look_at_slates(today: Today, policy: Policy, asked: Ask, rows: Ints) -> Looks:
+def look_at_slates(today: Today, policy: Policy, asked: Requests, rows: Ints) -> Looks:
     """Show the slates and log them; people learn from the prices that they see, and look at some of the items."""
     if not len(rows):
         return nothing()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.world.catalogue import Catalogue
+from recsys.world.catalogue import Assortment
 from recsys.world.deals import Deals, left_out
 from recsys.world.draws import Draws, Floats, Ints
 
@@ -107,13 +107,13 @@ class Wallets:
 
 
 @dataclass(frozen=True, slots=True)
-class Prices:
+class PersonalPrices:
     """What items cost each person on one day: the lowest of list price, public deals and own offers.
 
     A campaign is a number: places in PROGRAMMES first, then group_buy, then the public ones; -1 is the list price.
     """
 
-    catalogue: Catalogue
+    catalogue: Assortment
     deals: Deals
     wallets: Wallets
     day: int
@@ -133,5 +133,5 @@ class Prices:
 
 
 def campaign_names(deals: Deals) -> tuple[str, ...]:
-    """By number, as `Prices` counts them."""
+    """By number, as `PersonalPrices` counts them."""
     return (*(each.name for each in PROGRAMMES), GROUP_BUY, *deals.campaigns)

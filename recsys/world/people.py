@@ -24,7 +24,7 @@ TASTE = 2.2
 
 
 @dataclass(frozen=True, slots=True)
-class People:
+class Population:
     """One entry a person, shape (people,); country, platform and buyer_type are places in the lists above.
 
     Attributes:
@@ -65,7 +65,7 @@ class People:
         return pa.array([f"u{k:06d}" for k in range(len(self))])
 
 
-def draw_people(n: int, calendar: Calendar, draws: Draws) -> People:
+def draw_people(n: int, calendar: Calendar, draws: Draws) -> Population:
     """n people; those of one circle are somewhat alike."""
     rng = draws.generator("people")
     low, high = CIRCLES
@@ -83,7 +83,7 @@ def draw_people(n: int, calendar: Calendar, draws: Draws) -> People:
     wallet = rng.normal(size=n)
     alike = 0.25 * rng.normal(size=len(sizes))[circle]
     age = np.clip(np.rint(12 + rng.gamma(3.0, 6.0, n)), 12, 80).astype(np.int64)
-    return People(
+    return Population(
         joined=np.where(abuser, np.minimum(opened, calendar.days - 1), joined),
         country=rng.choice(len(COUNTRIES), n, p=list(COUNTRIES.values())),
         platform=rng.choice(len(PLATFORMS), n, p=list(PLATFORMS.values())),
@@ -108,7 +108,7 @@ def _rings(n: int, rng: np.random.Generator) -> Ints:
     return np.where(bad[block], block, -1)
 
 
-def users_table(people: People, calendar: Calendar, draws: Draws) -> "pa.Table":
+def users_table(people: Population, calendar: Calendar, draws: Draws) -> "pa.Table":
     """The fact table users, newcomers of later days too."""
     import pyarrow as pa
 
@@ -126,7 +126,7 @@ def users_table(people: People, calendar: Calendar, draws: Draws) -> "pa.Table":
     )
 
 
-def communities_table(people: People) -> "pa.Table":
+def communities_table(people: Population) -> "pa.Table":
     """The fact table communities: everybody's circle."""
     import pyarrow as pa
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recsys.world.catalogue import RATINGS, Catalogue
+from recsys.world.catalogue import RATINGS, Assortment
 from recsys.world.draws import Draws, Flags, Floats, Ints
-from recsys.world.policy import SIZES, Ask, Shown
+from recsys.world.policy import SIZES, Requests, ShownSlates
 from recsys.world.words import CATEGORIES
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ NAME = "plain-1"
 # Weights of the charts, of the charts in the category of the request, and of a fair draw over all.
 MIX = {"homepage": (0.7, 0.0, 0.3), "cart": (0.25, 0.55, 0.2), "post_purchase": (0.25, 0.55, 0.2)}
 # Somebody whose age is not known sees what is fit from this age on.
-UNKNOWN_AGE = 12
+UNKNOWN_AGE_SEES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,12 @@ class PlainPolicy:
         stated_age: of each person, -1 where it is not known, shape (people,).
     """
 
-    catalogue: Catalogue
+    catalogue: Assortment
     stated_age: Ints
     draws: Draws
     mix: dict[str, tuple[float, float, float]] = field(default_factory=lambda: MIX)
 
-    def show(self, ask: Ask) -> Shown:
+    def show(self, ask: Requests) -> ShownSlates:
         """Slates drawn place after place without repetition; nothing owned, nothing above the person's age.
 
         At each place the chance of an item is the mixture of three draws over what may still stand there: in
@@ -46,7 +46,7 @@ class PlainPolicy:
     def learn(self, tables: Mapping[str, "pa.Table"]) -> None:
         """It learns nothing."""
 
-    def _reorder(self, ask: Ask) -> Shown:
+    def _reorder(self, ask: Requests) -> ShownSlates:
         order = np.lexsort((self.draws.uniform("wishlist order", ask.day, ask.person[ask.about_row], ask.about_item),
                             ask.about_row))  # fmt: skip
         row, item = ask.about_row[order], ask.about_item[order]
@@ -56,13 +56,13 @@ class PlainPolicy:
         shape = len(ask.person), SIZES["wishlist"]
         shown, left = np.full(shape, -1), np.maximum(count[:, None] - np.arange(shape[1]), 0)
         shown[row[short], place[short]] = item[short]
-        return Shown(NAME, shown, np.where(left > 0, 1 / np.maximum(left, 1), 0.0), left)
+        return ShownSlates(NAME, shown, np.where(left > 0, 1 / np.maximum(left, 1), 0.0), left)
 
 
 class _Board:
     """Slates half filled: what may still stand there, as sums of weights that shrink with every place."""
 
-    def __init__(self, policy: PlainPolicy, ask: Ask) -> None:
+    def __init__(self, policy: PlainPolicy, ask: Requests) -> None:
         self.draws, self.ask, self.mix = policy.draws, ask, policy.mix[ask.surface]
         catalogue, n = policy.catalogue, len(ask.person)
         sold = np.flatnonzero(catalogue.sold_on(ask.day))
@@ -75,7 +75,7 @@ class _Board:
         self.edges = np.concatenate([[0.0], np.cumsum(self.weight)])
         self.bounds = np.searchsorted(self.category, np.arange(len(CATEGORIES) + 1))
         age = policy.stated_age[ask.person]
-        self.level = np.searchsorted(RATINGS, np.where(age < 0, UNKNOWN_AGE, age), side="right") - 1
+        self.level = np.searchsorted(RATINGS, np.where(age < 0, UNKNOWN_AGE_SEES, age), side="right") - 1
         self.fit = catalogue.rating[self.items] <= np.array(RATINGS)[:, None]
         self.focus = np.full(n, -1)
         self.focus[ask.about_row[::-1]] = catalogue.category[ask.about_item[::-1]]
@@ -108,7 +108,7 @@ class _Board:
         self.near = self.near - np.bincount(row, weight * focus, n)
         self.near_count = self.near_count - np.bincount(row, focus, n)
 
-    def fill(self, size: int) -> Shown:
+    def fill(self, size: int) -> ShownSlates:
         n = len(self.ask.person)
         placed, propensity = np.full((n, size), -1), np.zeros((n, size))
         candidates = np.zeros((n, size), np.int64)
@@ -120,7 +120,7 @@ class _Board:
             propensity[there, place] = self._chance(there, at[there])
             self._take(there, at[there], n)
         shown = np.where(placed >= 0, self.items[np.maximum(placed, 0)], -1)
-        return Shown(NAME, shown, propensity, candidates)
+        return ShownSlates(NAME, shown, propensity, candidates)
 
     def _shares(self, rows: Ints) -> tuple[Floats, Floats, Floats]:
         """The weights of the three draws for these rows."""

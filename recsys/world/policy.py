@@ -18,7 +18,7 @@ SIZES = {"homepage": 10, "wishlist": 6, "cart": 5, "post_purchase": 5}
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class Requests:
     """All requests of one day to one surface, at most one a person; arrays of shape (requests,) unless said.
 
     Attributes:
@@ -39,7 +39,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownSlates:
     """The slates in the order of the requests; arrays of shape (requests, places) unless said.
 
     Attributes:
@@ -64,7 +64,7 @@ class Shown:
 class Policy(Protocol):
     """Chooses what is shown. An engine becomes one by `recsys.world.served.Served`."""
 
-    def show(self, ask: Ask) -> Shown:
+    def show(self, ask: Requests) -> ShownSlates:
         """A slate for each request."""
 
     def learn(self, tables: Mapping[str, "pa.Table"]) -> None:

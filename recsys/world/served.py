@@ -10,7 +10,7 @@ from recsys.errors import ModelError
 from recsys.slate import OUTCOMES, Request, Slate
 from recsys.world.draws import Draws, Ints
 from recsys.world.log import Names
-from recsys.world.policy import SIZES, Ask, Shown
+from recsys.world.policy import SIZES, Requests, ShownSlates
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,7 +35,7 @@ class Served:
     names: Names
     draws: Draws
 
-    def show(self, ask: Ask) -> Shown:
+    def show(self, ask: Requests) -> ShownSlates:
         """Ask the engine for all slates of the day on this surface at once, of as many places as any policy has.
 
         Raises:
@@ -51,7 +51,7 @@ class Served:
         if "events" in tables:
             self.engine.observe(tables["events"].to_pylist())
 
-    def _requests(self, ask: Ask) -> list[Request]:
+    def _requests(self, ask: Requests) -> list[Request]:
         people, items = self.names.people, self.names.items
         ids = people.take(_places(ask.person)).to_pylist()
         about = items.take(_places(ask.about_item)).to_pylist()
@@ -70,7 +70,7 @@ class Served:
             for k, user in enumerate(ids)
         ]
 
-    def _shown(self, slates: Sequence[Slate]) -> Shown:
+    def _shown(self, slates: Sequence[Slate]) -> ShownSlates:
         shape = len(slates), max((len(slate.places) for slate in slates), default=0)
         known = {name: k for k, name in enumerate(self.names.items.to_pylist())}
         item, candidates = np.full(shape, -1), np.zeros(shape, np.int64)
@@ -88,7 +88,7 @@ class Served:
                 for k, outcome in enumerate(OUTCOMES):
                     chances[row, column, k] = place.chances.get(outcome, np.nan)
         policy, model = (slates[0].policy, slates[0].model) if slates else ("", None)
-        return Shown(policy, item, propensity, candidates, model, score, chances, reason)
+        return ShownSlates(policy, item, propensity, candidates, model, score, chances, reason)
 
 
 def _places(places: Ints) -> "pa.Array":

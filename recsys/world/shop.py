@@ -17,8 +17,8 @@ from recsys.world.offers import NEW_BUYER, WIN_BACK, campaign_names
 from recsys.world.people import communities_table, draw_people, users_table
 from recsys.world.plain import PlainPolicy
 from recsys.world.policy import Policy
-from recsys.world.state import State
-from recsys.world.today import Plan, Setting
+from recsys.world.state import ShopState
+from recsys.world.today import Setting, ShopPlan
 from recsys.world.trials import draw_trials, no_trials
 from store.errors import did_you_mean
 
@@ -31,11 +31,11 @@ class Shop:
     """A shop at the beginning of `state.day`; `Shop.open(plan)` is one before its first day."""
 
     setting: Setting
-    state: State
+    state: ShopState
     names: Names
 
     @classmethod
-    def open(cls, plan: Plan, state: State | None = None) -> "Shop":
+    def open(cls, plan: ShopPlan, state: ShopState | None = None) -> "Shop":
         """The shop of this plan, on its first day or as `state` says.
 
         Raises:
@@ -53,7 +53,7 @@ class Shop:
         arms = tuple((design.control, design.treatment) for design in trials.designs)
         ids = tuple(design.id for design in trials.designs)
         names = Names(calendar, people.ids, catalogue.ids, campaign_names(deals), ids, arms)
-        return cls(setting, state or State.first(people, catalogue, len(ids)), names)
+        return cls(setting, state or ShopState.first(people, catalogue, len(ids)), names)
 
     @property
     def plain(self) -> PlainPolicy:

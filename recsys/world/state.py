@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from recsys.world.beliefs import Beliefs
-from recsys.world.catalogue import Catalogue
+from recsys.world.catalogue import Assortment
 from recsys.world.draws import Flags, Floats, Ints
 from recsys.world.offers import LONG_AGO, Wallets
 from recsys.world.pairs import Pairs
-from recsys.world.people import People
+from recsys.world.people import Population
 from recsys.world.words import CATEGORIES
 
 
@@ -71,7 +71,7 @@ def no_rows(kind: type[Table]) -> Table:
 
 
 @dataclass(slots=True)
-class State:
+class ShopState:
     """The shop at the beginning of `day`.
 
     Attributes:
@@ -95,7 +95,7 @@ class State:
     exposed: Ints
 
     @classmethod
-    def first(cls, people: People, catalogue: Catalogue, experiments: int = 0) -> "State":
+    def first(cls, people: Population, catalogue: Assortment, experiments: int = 0) -> "ShopState":
         """Before the first day: nobody owns or knows anything."""
         n, items = len(people), len(catalogue)
         return cls(
@@ -118,9 +118,9 @@ class State:
         np.savez(file, allow_pickle=False, **dict(_flat(self)))
 
     @classmethod
-    def load(cls, file: Path) -> "State":
+    def load(cls, file: Path) -> "ShopState":
         with np.load(file, allow_pickle=False) as saved:
-            state: State = _nested(cls, saved, "")
+            state: ShopState = _nested(cls, saved, "")
             return state
 
 

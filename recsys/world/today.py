@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from recsys.world.calendar import DAY, Calendar
-from recsys.world.catalogue import Catalogue
+from recsys.world.catalogue import Assortment
 from recsys.world.deals import Deals
 from recsys.world.draws import Draws, Flags, Floats, Ints
 from recsys.world.friends import Friends
 from recsys.world.log import Log
-from recsys.world.offers import Prices
-from recsys.world.people import People
-from recsys.world.state import State
+from recsys.world.offers import PersonalPrices
+from recsys.world.people import Population
+from recsys.world.state import ShopState
 from recsys.world.trials import Acting, Trials
 
 # Worth over list price: exp(OFFSET + LIKING x match + ease + SURPRISE x normal).
@@ -26,7 +26,7 @@ NEW_DAYS = 14
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ShopPlan:
     """What a shop is made from; the same plan gives the same facts.
 
     Attributes:
@@ -51,11 +51,11 @@ class Plan:
 class Setting:
     """What does not change from day to day."""
 
-    plan: Plan
+    plan: ShopPlan
     calendar: Calendar
     draws: Draws
-    catalogue: Catalogue
-    people: People
+    catalogue: Assortment
+    people: Population
     friends: Friends
     deals: Deals
     trials: Trials
@@ -72,9 +72,9 @@ class Today:
     """The visits of a day, one a person; `person` and `start` (second of the calendar) have shape (visits,)."""
 
     setting: Setting
-    state: State
+    state: ShopState
     log: Log
-    prices: Prices
+    prices: PersonalPrices
     acting: Acting
     person: Ints
     start: Ints

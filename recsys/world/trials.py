@@ -10,8 +10,8 @@ from recsys.world.designs import CROSSOVERS, DESIGNS, Change, Design
 from recsys.world.draws import Draws, Flags, Floats, Ints
 from recsys.world.friends import Friends
 from recsys.world.log import Log
-from recsys.world.people import PLATFORMS, People
-from recsys.world.state import State
+from recsys.world.people import PLATFORMS, Population
+from recsys.world.state import ShopState
 
 NOT_YET, LOST = -1, -2
 
@@ -55,7 +55,7 @@ class Trials:
     losses: bool = True
 
     def meet(
-        self, day: int, person: Ints, start: Ints, state: State, log: Log, *, draws: Draws, people: People
+        self, day: int, person: Ints, start: Ints, state: ShopState, log: Log, *, draws: Draws, people: Population
     ) -> Flags:
         """Expose and log the visits that meet an experiment; returns which people stay.
 
@@ -73,14 +73,14 @@ class Trials:
             self._expose(k, person[seen], start[seen], state, log)
         return stay
 
-    def _expose(self, experiment: int, person: Ints, start: Ints, state: State, log: Log) -> None:
+    def _expose(self, experiment: int, person: Ints, start: Ints, state: ShopState, log: Log) -> None:
         first = state.exposed[person, experiment]
         other = (first >= 0) & self.crossed[person, experiment]
         arm = (self.treated[person, experiment] ^ other).astype(np.int64)
         log.exposures.append((np.full(len(person), experiment), person, start, arm))
         state.exposed[person, experiment] = np.where(first == NOT_YET, start, first)
 
-    def acting(self, state: State, friends: Friends) -> Acting:
+    def acting(self, state: ShopState, friends: Friends) -> Acting:
         """What acts on everybody who has been exposed by now."""
         result = Acting.nothing(len(self.treated))
         for k, design in enumerate(self.designs):
@@ -97,7 +97,7 @@ class Trials:
         one, arm = friends.person[counts], self.friends_treated[friends.friend[counts], experiment]
         return np.bincount(one, arm, n) / np.maximum(np.bincount(one, minlength=n), 1)
 
-    def offer(self, day: int, weekday: int, person: Ints, start: Ints, state: State, log: Log) -> None:
+    def offer(self, day: int, weekday: int, person: Ints, start: Ints, state: ShopState, log: Log) -> None:
         """Make the offers of this weekday to the treated who were exposed, and withhold them from the others."""
         for k, design in enumerate(self.designs):
             if design.offers is None or weekday not in design.weekdays:
@@ -111,7 +111,7 @@ class Trials:
             log.offer(who, np.full(len(who), programme), start[rows], depth, half, none, ends)
 
 
-def draw_trials(people: People, opening: int, draws: Draws) -> Trials:
+def draw_trials(people: Population, opening: int, draws: Draws) -> Trials:
     """Arms drawn blindly and for each experiment alone."""
     n = len(people)
     everyone = np.arange(n)
@@ -124,6 +124,6 @@ def draw_trials(people: People, opening: int, draws: Draws) -> Trials:
     return Trials(DESIGNS, opening, treated, treated, crossed)
 
 
-def no_trials(people: People, days: int) -> Trials:
+def no_trials(people: Population, days: int) -> Trials:
     empty: NDArray[np.bool_] = np.zeros((len(people), 0), bool)
     return Trials((), days, empty, empty, empty)

@@ -26,7 +26,7 @@ from recsys.training.cards import LEAST_CALIBRATED
 from recsys.training.pipeline import train
 from recsys.training.recalibration import recalibrate
 from recsys.training.renewal import renew
-from recsys.world import Plan, Shop
+from recsys.world import Shop, ShopPlan
 from recsys.world.demo import RECALIBRATED, RENEWED
 from recsys.world.served import Served
 from store import Workspace
@@ -94,7 +94,7 @@ def _lived(folder: Path) -> Shop:
     """The shop after its plain days, its facts and its engine in `folder`/shop."""
     shutil.rmtree(folder, ignore_errors=True)
     workspace = Workspace.create(folder / "shop")
-    shop = Shop.open(Plan(people=PEOPLE, days=DAYS))
+    shop = Shop.open(ShopPlan(people=PEOPLE, days=DAYS))
     for name, table in shop.standing().items():
         workspace.lake.append(name, table, source="standing")
     _append(workspace, shop.until(PLAIN_DAYS, shop.plain), "plain days")

@@ -23,7 +23,7 @@ from recsys.ranking.fitting import fit_ranker
 from recsys.ranking.ranker import Ranker
 from recsys.ranking.rows import Impressions, Rows
 from recsys.surfaces.surface import known_surfaces
-from recsys.world import Plan, Shop
+from recsys.world import Shop, ShopPlan
 from store import Workspace
 
 VERSION = "trained"
@@ -33,7 +33,7 @@ VERSION = "trained"
 def a_shop() -> Workspace:
     """400 people after 12 days under the plain policy."""
     workspace = Workspace.create(Path(tempfile.mkdtemp(prefix="holdout-tests-")) / "shop")
-    shop = Shop.open(Plan(people=400, days=12))
+    shop = Shop.open(ShopPlan(people=400, days=12))
     for name, table in shop.standing().items():
         workspace.lake.append(name, table, source="standing")
     parts: dict[str, list[pa.Table]] = {}

@@ -9,7 +9,7 @@ import pytest
 from recsys.offpolicy.evaluation import evaluate
 from recsys.offpolicy.policies import Explore
 from recsys.offpolicy.slate_log import read_slates
-from recsys.world import Plan, Shop
+from recsys.world import Shop, ShopPlan
 from recsys.world.plain import MIX
 from store import Workspace
 
@@ -25,7 +25,7 @@ def logs(tmp_path_factory):
 
 
 def lived(folder, share):
-    shop = Shop.open(Plan(people=8000, days=40, seed=3))
+    shop = Shop.open(ShopPlan(people=8000, days=40, seed=3))
     workspace = Workspace.create(folder)
     for name, table in shop.standing().items():
         workspace.lake.append(name, table, source="standing")

@@ -5,11 +5,11 @@ from functools import cache
 import duckdb
 import pyarrow as pa
 
-from recsys.world import Plan, Shop
+from recsys.world import Shop, ShopPlan
 
 
 @cache
-def lived(plan: Plan) -> tuple[Shop, dict[str, pa.Table]]:
+def lived(plan: ShopPlan) -> tuple[Shop, dict[str, pa.Table]]:
     """The shop after its last day under the plain policy, and all of its facts."""
     shop = Shop.open(plan)
     parts: dict[str, list[pa.Table]] = {}
@@ -20,7 +20,7 @@ def lived(plan: Plan) -> tuple[Shop, dict[str, pa.Table]]:
     return shop, shop.standing() | whole
 
 
-def facts(plan: Plan) -> dict[str, pa.Table]:
+def facts(plan: ShopPlan) -> dict[str, pa.Table]:
     return lived(plan)[1]
 
 

@@ -10,20 +10,20 @@ import pytest
 
 from recsys.errors import ModelError, ShopError
 from recsys.slate import Place, Request, Slate
-from recsys.world import Plan, Shop
+from recsys.world import Shop, ShopPlan
 from recsys.world.building import Building
 from recsys.world.policy import SIZES
 from recsys.world.served import Served
-from recsys.world.state import State
+from recsys.world.state import ShopState
 from store import Workspace
 
 ROOT = Path(__file__).resolve().parents[3]
-PLAN = Plan(people=300, days=16, seed=9)
+PLAN = ShopPlan(people=300, days=16, seed=9)
 TABLES = ("users", "items", "prices", "friendships", "communities", "events", "recommendations", "offers")
 KILLED = """
 import os, signal, sys
 import recsys.world.building as builder
-from recsys.world import Plan
+from recsys.world import ShopPlan
 from store import Workspace
 builder.PEOPLE_DAYS = 4 * 300
 function, calls = sys.argv[2], int(sys.argv[3])
@@ -35,7 +35,7 @@ def deadly(self, *rest):
         os.kill(os.getpid(), signal.SIGKILL)
     return plain(self, *rest)
 workspace = Workspace.create(sys.argv[1])
-building = builder.Building(workspace, Plan(people=300, days=16, seed=9))
+building = builder.Building(workspace, ShopPlan(people=300, days=16, seed=9))
 setattr(builder.Building, function, deadly)
 policy = building.shop.plain
 if sys.argv[4:] == ["by chance"]:
@@ -98,7 +98,7 @@ def test_a_finished_shop_is_left_as_it_is(whole: Path) -> None:
 
 def test_another_plan_and_a_workspace_with_other_facts_are_refused(whole: Path, tmp_path: Path) -> None:
     with pytest.raises(ShopError, match="with seed 9 .* with seed 10 .*Delete the folder"):
-        Building(Workspace.open(whole), Plan(people=300, days=16, seed=10))
+        Building(Workspace.open(whole), ShopPlan(people=300, days=16, seed=10))
     other = Workspace.create(tmp_path / "other")
     other.lake.append("communities", Shop.open(PLAN).standing()["communities"], source="a file")
     with pytest.raises(ShopError, match="facts of its own"):
@@ -110,7 +110,7 @@ def test_a_saved_state_is_read_as_it_was(tmp_path: Path) -> None:
     for _ in shop.until(8, shop.plain):
         pass
     shop.state.save(tmp_path / "state.npz")
-    State.load(tmp_path / "state.npz").save(tmp_path / "again.npz")
+    ShopState.load(tmp_path / "state.npz").save(tmp_path / "again.npz")
     assert (tmp_path / "state.npz").read_bytes() == (tmp_path / "again.npz").read_bytes()
 
 
@@ -170,6 +170,6 @@ def test_an_engine_that_shows_what_the_shop_does_not_have_is_named(tmp_path: Pat
 def test_a_shop_of_a_thousand_people_lives_a_month_in_a_few_seconds() -> None:
     from time import process_time
 
-    begun, shop = process_time(), Shop.open(Plan(people=1_000, days=30))
+    begun, shop = process_time(), Shop.open(ShopPlan(people=1_000, days=30))
     rows = sum(len(table) for tables in shop.until(30, shop.plain) for table in tables.values())
     assert rows > 80_000 and process_time() - begun < 10

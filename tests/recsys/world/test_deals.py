@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from recsys.world import Plan, Shop
+from recsys.world import Shop, ShopPlan
 from recsys.world.deals import SEASON_NOTICE, draw_deals, left_out
 
-SHOP = Shop.open(Plan(people=50, days=80, seed=2))
+SHOP = Shop.open(ShopPlan(people=50, days=80, seed=2))
 DEALS, CATALOGUE = SHOP.setting.deals, SHOP.setting.catalogue
 
 

@@ -9,13 +9,13 @@ import pytest
 from typer.testing import CliRunner
 
 from holdout import app
-from recsys.world import DESIGNS, Plan, Policy, Served, Shop, ShopError, build
+from recsys.world import DESIGNS, Policy, Served, Shop, ShopError, ShopPlan, build
 from recsys.world.policy import SIZES, SURFACES
 from store import Workspace
 from tests.recsys.world.a_shop import facts
 
 ROOT = Path(__file__).resolve().parents[3]
-PLAN = Plan(people=300, days=42, seed=5, experiments=28)
+PLAN = ShopPlan(people=300, days=42, seed=5, experiments=28)
 KILLED = """
 import os, signal, sys
 import recsys.world.building as building

@@ -12,13 +12,13 @@ from scipy import stats
 from analysis.experiment import Experiment, load_experiment
 from analysis.metrics import Quantity
 from analysis.variables import Variable
-from recsys.world import DESIGNS, Design, Plan, Shop, true_effects
+from recsys.world import DESIGNS, Design, Shop, ShopPlan, true_effects
 from recsys.world.demo import DEFINITIONS
 from tests.recsys.world.a_shop import ask, facts, lived
 
 IDS = [design.id for design in DESIGNS]
-DEMO = Plan(days=84, experiments=28)
-SMALL = Plan(people=600, days=40, seed=11, experiments=28)
+DEMO = ShopPlan(days=84, experiments=28)
+SMALL = ShopPlan(people=600, days=40, seed=11, experiments=28)
 BROKEN = next(design for design in DESIGNS if design.loss)
 
 
@@ -33,7 +33,7 @@ def the_metrics() -> dict[str, Quantity]:
 
 
 @cache
-def at_the_opening(plan: Plan) -> Shop:
+def at_the_opening(plan: ShopPlan) -> Shop:
     shop = Shop.open(plan)
     for _ in shop.until(plan.days - plan.experiments, shop.plain):
         pass

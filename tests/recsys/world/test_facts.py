@@ -3,13 +3,13 @@
 import pyarrow as pa
 import pytest
 
-from recsys.world import Plan
+from recsys.world import ShopPlan
 from store.check import check
 from store.contract import load_contract
 from tests.recsys.world.a_shop import ask, facts, lived
 
 # Through a season, and with so many people that groups, gifts and abusers occur.
-PLAN = Plan(people=1_500, days=75, seed=3)
+PLAN = ShopPlan(people=1_500, days=75, seed=3)
 
 
 @pytest.mark.parametrize("name", sorted(facts(PLAN)))

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from recsys.engine.engine import Engine
-from recsys.world import Ask, Plan, Policy, Served, ShopError, Shown
+from recsys.world import Policy, Requests, Served, ShopError, ShopPlan, ShownSlates
 from recsys.world.building import Building
 from recsys.world.helpers import Helpers, helpers, joined, part_of
 from store import Workspace
 
-PLAN = Plan(people=300, days=12, seed=5)
+PLAN = ShopPlan(people=300, days=12, seed=5)
 
 
 class Kept:
@@ -24,7 +24,7 @@ class Kept:
     def __init__(self, policy: Policy) -> None:
         self.policy, self.asked, self.shown = policy, [], []
 
-    def show(self, ask: Ask) -> Shown:
+    def show(self, ask: Requests) -> ShownSlates:
         self.asked.append(copy.deepcopy(ask))
         self.shown.append(self.policy.show(ask))
         return self.shown[-1]
@@ -39,7 +39,7 @@ def a_shop(folder: Path) -> Building:
     return building
 
 
-def same(one: Shown, other: Shown) -> bool:
+def same(one: ShownSlates, other: ShownSlates) -> bool:
     """Without a trained engine there are no sums in another order: the same to the bit."""
     arrays = ("item", "propensity", "candidates", "score", "chances", "reason")
     return one.policy == other.policy and all(
@@ -76,8 +76,8 @@ def test_parts_of_a_request_make_the_whole(tmp_path: Path) -> None:
 
 
 def test_a_narrow_part_is_padded_with_nothing() -> None:
-    wide = Shown("p", np.array([[3, 4]]), np.array([[0.5, 0.5]]), np.array([[9, 8]]))
-    narrow = Shown("p", np.array([[7]]), np.array([[0.25]]), np.array([[5]]))
+    wide = ShownSlates("p", np.array([[3, 4]]), np.array([[0.5, 0.5]]), np.array([[9, 8]]))
+    narrow = ShownSlates("p", np.array([[7]]), np.array([[0.25]]), np.array([[5]]))
     both = joined([narrow, wide])
     assert both.item.tolist() == [[7, -1], [3, 4]] and both.propensity.tolist() == [[0.25, 0], [0.5, 0.5]]
     assert both.score is None and both.chances is None and both.reason is None
@@ -110,7 +110,7 @@ def test_a_helper_that_is_still_answering_ends_in_order(tmp_path: Path) -> None:
 def test_another_version_answers_from_the_next_request_on(tmp_path: Path) -> None:
     from recsys.world.demo import TrainedEngine
 
-    plan = Plan(people=300, days=45, seed=5)
+    plan = ShopPlan(people=300, days=45, seed=5)
     building = Building(Workspace.create(tmp_path / "shop"), plan)
     building.until(34, building.shop.plain)
     trained = TrainedEngine(minutes=0.05)

@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from recsys.world import Ask, Plan, Shop
+from recsys.world import Requests, Shop, ShopPlan
 from recsys.world.catalogue import RATINGS
-from recsys.world.plain import MIX, UNKNOWN_AGE, PlainPolicy
+from recsys.world.plain import MIX, UNKNOWN_AGE_SEES, PlainPolicy
 
-SHOP = Shop.open(Plan(people=200, days=12, seed=8))
+SHOP = Shop.open(ShopPlan(people=200, days=12, seed=8))
 SURFACES = ("homepage", "cart", "post_purchase")
 
 
-def asked(surface: str, person: np.ndarray, day: int = 3, owned: int = 40) -> Ask:
+def asked(surface: str, person: np.ndarray, day: int = 3, owned: int = 40) -> Requests:
     """Requests of people who own the first `owned` items that are sold, about one item each but on the homepage."""
     rows, sold = np.arange(len(person)), np.flatnonzero(SHOP.setting.catalogue.sold_on(day))
     about = np.zeros(0, np.int64) if surface == "homepage" else rows
-    return Ask(
+    return Requests(
         surface=surface,
         day=day,
         person=person,
@@ -30,14 +30,14 @@ def asked(surface: str, person: np.ndarray, day: int = 3, owned: int = 40) -> As
     )
 
 
-def chances_plainly(ask: Ask, row: int, above: list[int], policy: PlainPolicy) -> np.ndarray:
+def chances_plainly(ask: Requests, row: int, above: list[int], policy: PlainPolicy) -> np.ndarray:
     """The mixture by its definition, one request: the chance of every item after those of `above`."""
     catalogue = policy.catalogue
     out = {*ask.owned_item[ask.owned_row == row], *ask.about_item[ask.about_row == row], *above}
     age = policy.stated_age[ask.person[row]]
     may = [
         catalogue.released[i] <= ask.day < catalogue.delisted[i]
-        and catalogue.rating[i] <= (UNKNOWN_AGE if age < 0 else age)
+        and catalogue.rating[i] <= (UNKNOWN_AGE_SEES if age < 0 else age)
         and i not in out
         for i in range(len(catalogue))
     ]
@@ -87,7 +87,7 @@ def test_a_wishlist_is_shown_in_a_fair_order() -> None:
     n, wished = 6_000, 3
     person, rows = np.arange(n), np.repeat(np.arange(n), wished)
     none = np.zeros(0, np.int64)
-    ask = Ask("wishlist", 2, person, person, rows, np.tile([5, 6, 7], n), none, none)
+    ask = Requests("wishlist", 2, person, person, rows, np.tile([5, 6, 7], n), none, none)
     shown = SHOP.plain.show(ask)
     assert np.allclose(shown.propensity[:, :wished], [1 / 3, 1 / 2, 1]) and not shown.propensity[:, wished:].any()
     _, counts = np.unique(shown.item[:, :wished], axis=0, return_counts=True)
@@ -97,7 +97,7 @@ def test_a_wishlist_is_shown_in_a_fair_order() -> None:
 def test_nobody_of_unknown_age_is_shown_what_is_not_for_all() -> None:
     policy = PlainPolicy(SHOP.setting.catalogue, np.full(100, -1), SHOP.setting.draws)
     shown = policy.show(asked("homepage", np.arange(100))).item
-    assert SHOP.setting.catalogue.rating[shown].max() <= UNKNOWN_AGE < max(RATINGS)
+    assert SHOP.setting.catalogue.rating[shown].max() <= UNKNOWN_AGE_SEES < max(RATINGS)
 
 
 def test_somebody_who_owns_all_but_two_items_is_shown_two() -> None:
@@ -106,7 +106,7 @@ def test_somebody_who_owns_all_but_two_items_is_shown_two() -> None:
     fit = sold[catalogue.rating[sold] == 0]
     owned = np.setdiff1d(sold, fit[:2])
     none = np.zeros(0, np.int64)
-    ask = Ask("homepage", day, np.array([0]), np.array([0]), none, none, np.zeros(len(owned), np.int64), owned)
+    ask = Requests("homepage", day, np.array([0]), np.array([0]), none, none, np.zeros(len(owned), np.int64), owned)
     shown = SHOP.plain.show(ask)
     assert sorted(shown.item[0, :2]) == sorted(fit[:2]) and (shown.item[0, 2:] == -1).all()
     assert shown.propensity[0, 1] == pytest.approx(1) and not shown.propensity[0, 2:].any()

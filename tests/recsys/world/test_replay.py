@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from recsys.world import Plan, Shop, ShopError
+from recsys.world import Shop, ShopError, ShopPlan
 from tests.recsys.world.a_shop import ask, facts, lived
 
-PLAN = Plan(people=700, days=60, seed=4)
+PLAN = ShopPlan(people=700, days=60, seed=4)
 # The first day of the campaign that is taken out, and the day after its last.
 CAMPAIGN, STARTS, ENDS = "weekly-20261015", 27, 34
 
@@ -23,7 +23,7 @@ def days(table: pa.Table, shop: Shop, first: int, last: int) -> pa.Table:
 
 
 def test_the_same_plan_gives_the_same_facts_and_another_seed_gives_others() -> None:
-    small = Plan(people=150, days=12, seed=1)
+    small = ShopPlan(people=150, days=12, seed=1)
     again = Shop.open(small)
     parts = [tables["events"] for tables in again.until(12, again.plain)]
     assert pa.concat_tables(parts).equals(facts(small)["events"])
@@ -32,7 +32,7 @@ def test_the_same_plan_gives_the_same_facts_and_another_seed_gives_others() -> N
 
 
 def test_a_longer_shop_begins_as_a_shorter_one_that_is_stopped() -> None:
-    plan = Plan(people=150, days=12, seed=1)
+    plan = ShopPlan(people=150, days=12, seed=1)
     shop = Shop.open(plan)
     first = [tables["events"] for tables in shop.until(5, shop.plain)]
     resumed = Shop.open(plan, shop.state)
@@ -59,10 +59,10 @@ def test_without_a_campaign_nothing_changes_before_it_starts_and_the_same_people
 @pytest.mark.parametrize("name", ["weekly-20261016", "weekley", "group_buy"])
 def test_a_campaign_that_is_not_planned_cannot_be_left_out(name: str) -> None:
     with pytest.raises(ShopError, match=rf"'{name}' is planned .*Known: .*season"):
-        Shop.open(Plan(people=50, days=40)).replay(name)
+        Shop.open(ShopPlan(people=50, days=40)).replay(name)
 
 
-def at_the_end_of_the_campaign(plan: Plan) -> Shop:
+def at_the_end_of_the_campaign(plan: ShopPlan) -> Shop:
     shop = Shop.open(plan)
     for _ in shop.until(ENDS, shop.plain):
         pass
@@ -127,7 +127,7 @@ def test_a_campaign_changes_what_people_do_after_it_where_they_learn() -> None:
 def full_price_orders_when_all_deals_are_over(conditioning: float, deals: float) -> tuple[int, int]:
     """Full-price orders and visits in the last 30 of 90 days, in which there is no deal or offer, after 60 with `deals`
     times as many deals as usual."""
-    plan = Plan(people=1_000, days=90, seed=1, conditioning=conditioning, deals=deals)
+    plan = ShopPlan(people=1_000, days=90, seed=1, conditioning=conditioning, deals=deals)
     planned = Shop.open(plan).setting.deals
     late = {planned.campaigns[c] for c in planned.campaign[planned.ends > 60]}
     shop, tables = lived(replace(plan, without=("season", "new_buyer", "win_back", *sorted(late))))
@@ -153,7 +153,9 @@ def test_frequent_deals_lower_full_price_buying_for_long_where_people_learn_and_
 def test_people_wait_more_the_more_strongly_they_learn() -> None:
     parked, full = [], []
     for strength in (0.0, 0.5, 1.0, 3.0):
-        kinds = Counter(facts(Plan(people=500, days=45, seed=6, conditioning=strength))["events"]["kind"].to_pylist())
+        kinds = Counter(
+            facts(ShopPlan(people=500, days=45, seed=6, conditioning=strength))["events"]["kind"].to_pylist()
+        )
         parked.append(kinds["wishlist"] / kinds["cart"])
         full.append(kinds["full_price"])
     assert parked == sorted(parked) and full == sorted(full, reverse=True)

@@ -7,7 +7,7 @@ import pytest
 from analysis.experiment import load_experiment
 from analysis.reading import read
 from analysis.readout import Readout
-from recsys.world import DESIGNS, Plan, Shop, build, true_effects
+from recsys.world import DESIGNS, Shop, ShopPlan, build, true_effects
 from recsys.world.truth import Truth
 from store import Workspace
 
@@ -33,7 +33,7 @@ def read_demo(
     folder: Path = tmp_path_factory.mktemp("demo")
     build(folder, days=DAYS, seed=request.param)
     workspace = Workspace.open(folder)
-    shop = Shop.open(Plan(days=DAYS, seed=request.param, experiments=28))
+    shop = Shop.open(ShopPlan(days=DAYS, seed=request.param, experiments=28))
     for _ in shop.until(DAYS - 28, shop.plain):
         pass
     truth = {id: true_effects(shop, id) for id in (*SOUND, "group_buy_invite")}
