@@ -174,9 +174,19 @@ def run(workspace: str | Path, port: int = 8501, *, host: str = "127.0.0.1") -> 
 
     Raises:
         store.WorkspaceError: if the folder is not a workspace.
+        recsys.errors.EngineError: if the address cannot be had.
     """
+    from uvicorn.config import HTTP_PROTOCOLS
+
+    from recsys.serving.process import bound, ending_in_order
+
     os.environ[WORKSPACE] = str(Workspace.open(workspace).path)
-    app.run(config={**options(), "server.port": port, "server.address": host})
+    # Said here with what to do about it; Streamlit takes the address a moment later.
+    bound(host, port).close()
+    # The one that Streamlit's server takes; it cannot be told otherwise.
+    HTTP_PROTOCOLS["auto"] = "recsys.serving.connection:Connection"
+    with ending_in_order():
+        app.run(config={**options(), "server.port": port, "server.address": host})
 
 
 if __name__ == "__main__":

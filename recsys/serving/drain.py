@@ -39,6 +39,7 @@ class Drain:
         self.rows: dict[str, int] = {}
         self.taken = 0
         self._durable = Durable(lake, TABLES.values())
+        self._lock, self._ended = threading.Lock(), False
 
     def once(self) -> int:
         """Close the segment that is written to and move all that are closed; how many rows that were.
@@ -46,6 +47,15 @@ class Drain:
         Raises:
             StoreError: if the lake or the journal refused; what was not moved stays where it is.
         """
+        with self._lock:
+            return 0 if self._ended else self._move_all()
+
+    def end(self) -> None:
+        """From now on move nothing: the journal may be another process's. Waits for what is being moved."""
+        with self._lock:
+            self._ended = True
+
+    def _move_all(self) -> int:
         self.journal.rotate()
         moved = sum(self._move(segment) for segment in self.journal.closed())
         if moved:
@@ -90,7 +100,7 @@ def _names(events: "pa.Table") -> list[bytes]:
 
 
 class Drainer:
-    """Drains every so many seconds on a thread of its own, and once more when it is stopped."""
+    """Drains every so many seconds on a thread of its own, and once more, on the caller's, when it is stopped."""
 
     def __init__(self, drain: Drain, seconds: float, after: Callable[[], None] = lambda: None) -> None:
         """`after` is called on the same thread when a drain is done; it must not raise."""
@@ -103,13 +113,23 @@ class Drainer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the thread after a last drain."""
+        """A last drain. What comes after one, which may be long, is not waited for."""
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._drain()
+        self.drain.end()
+
+    @property
+    def busy(self) -> bool:
+        """Whether its thread is still at work, also after `stop`."""
+        return self._thread.is_alive()
 
     def try_once(self) -> None:
         """Drain; what goes wrong is kept in `error`, and tried again the next time."""
+        self._drain()
+        self.after()
+
+    def _drain(self) -> None:
         try:
             self.drain.once()
             self.error = ""
@@ -117,9 +137,7 @@ class Drainer:
             self.failures += 1
             self.error = one_line(error)
             LOG.error("the journal was not drained: %s", self.error, exc_info=not isinstance(error, StoreError))
-        self.after()
 
     def _run(self) -> None:
         while not self._stop.wait(self.seconds):
             self.try_once()
-        self.try_once()

@@ -7,9 +7,11 @@ Two promises, and a kill keeps both:
   serves all who wait for it (group commit), on a thread of its own.
 
 Records go to `N.open`; `rotate` makes of it `N.closed`, which never changes again and which the drain may take.
-A journal whose disk failed takes nothing more: what an fsync left behind after an error is not known.
+A journal whose disk failed takes nothing more: what an fsync left behind after an error is not known. Where there is
+only no room, what was begun is cut off again, and the next record is taken if there is room by then.
 """
 
+import errno
 import fcntl
 import os
 import threading
@@ -23,6 +25,7 @@ from recsys.serving.segment import HEADER, JournalError, Record, frame, mend, ne
 
 # A segment that has grown so long is closed before the drain asks: one is read whole, and Arrow takes 2 GB at most.
 LARGEST = 256 * 1024 * 1024
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(slots=True)
@@ -48,6 +51,7 @@ class Journal:
         self.folder = folder
         self.mended = 0
         self._failure: str | None = None
+        self._full: str | None = None
         self._write = threading.Lock()
         self._work = threading.Condition(threading.Lock())
         self._waiting: Future[None] | None = None
@@ -76,10 +80,11 @@ class Journal:
             try:
                 _write_all(segment.descriptor, data)
             except OSError as error:
-                raise self._failed(error) from error
+                raise self._not_written(segment, error) from error
             if segment.size == HEADER:
                 segment.begun = time.monotonic()
             segment.size += len(data)
+            self._full = None
         if segment.size >= LARGEST:
             self._ask_to_rotate()
         return segment.number
@@ -120,6 +125,11 @@ class Journal:
         return self._failure
 
     @property
+    def full(self) -> str | None:
+        """Why the last record was not taken where that was for want of room, None where it was taken."""
+        return self._full
+
+    @property
     def open_bytes(self) -> int:
         """How much was written to the segment that is not closed yet."""
         return self._segment.size - HEADER
@@ -152,9 +162,14 @@ class Journal:
     def _begin(self, number: int) -> Segment:
         path = self.folder / f"{number:010}.open"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-        _write_all(descriptor, new_header())
-        os.fsync(descriptor)
-        sync_folder(self.folder)
+        try:
+            _write_all(descriptor, new_header())
+            os.fsync(descriptor)
+            sync_folder(self.folder)
+        except OSError:
+            os.close(descriptor)
+            path.unlink()
+            raise
         return Segment(number, path, descriptor, HEADER, time.monotonic())
 
     def _commit_forever(self) -> None:
@@ -186,7 +201,11 @@ class Journal:
                 each.set_result(None)
 
     def _rotate(self) -> None:
-        new = self._begin(self._segment.number + 1)
+        try:
+            new = self._begin(self._segment.number + 1)
+        except OSError as error:
+            # The segment of before is as it was, and goes on.
+            raise (self._lacking(error) if error.errno in NO_ROOM else self._failed(error)) from error
         with self._write:
             old, self._segment = self._segment, new
         os.fsync(old.descriptor)
@@ -209,6 +228,22 @@ class Journal:
     def _refuse_after_failure(self) -> None:
         if self._failure:
             raise JournalError(self._failure)
+
+    def _not_written(self, segment: Segment, error: OSError) -> JournalError:
+        """The error to raise; where only room was lacking, the segment is again what it was."""
+        if error.errno not in NO_ROOM:
+            return self._failed(error)
+        try:
+            os.ftruncate(segment.descriptor, segment.size)
+        except OSError as worse:
+            return self._failed(worse)
+        return self._lacking(error)
+
+    def _lacking(self, error: OSError) -> JournalError:
+        self._full = (
+            f"the journal {self.folder} has no room: {error}. Make room on that disk, and what is sent again is taken."
+        )
+        return JournalError(self._full)
 
     def _failed(self, error: OSError) -> JournalError:
         self._failure = (

@@ -41,6 +41,7 @@ class Running:
         self._refusal = ""
         self._service: Service | None = None
         self._drainer: Drainer | None = None
+        self._ended: Drainer | None = None
 
     def start(self) -> None:
         """Bring the server up; it answers when this returns.
@@ -69,8 +70,14 @@ class Running:
         self._service = self._drainer = None
         if drainer is not None:
             drainer.stop()
+            self._ended = drainer
         if service is not None:
             service.journal.close()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a thread still opens another engine, which nobody waits for after `stop`."""
+        return self._ended is not None and self._ended.busy
 
     def ready(self) -> Service:
         """The service.
@@ -93,6 +100,7 @@ class Running:
             "live": True,
             "ready": failure is None,
             "reason": failure
+            or service.journal.full
             or drainer.error
             or self._refusal
             or _set_aside(service.journal)
