@@ -108,6 +108,8 @@ class _Loop:
         self.network: Network = Network(task.shape, task.recipe, weights, task.bags)
         self.optimizer = _optimizer(self.network, task.recipe, start)
         self._spent, self._saved = time.process_time() - start.progress.seconds, time.process_time()
+        # CPU seconds of the last validation: the next one must fit in as well.
+        self._judging = 0.0
 
     def run(self) -> None:
         from torch.nn.parallel import DistributedDataParallel
@@ -158,9 +160,10 @@ class _Loop:
         self._note(step=step + 1, within=done.within + 1, summed=done.summed + value, counted=done.counted + 1)
 
     def _validate(self) -> None:
-        done, recipe = self.progress, self.task.recipe
+        done, recipe, begun = self.progress, self.task.recipe, time.process_time()
         weights = self.network.weights()
         score = from_first(self.task.validation.quality(self.encoder(weights)) if self.at.first else 0.0, self.at)
+        self._judging = time.process_time() - begun
         loss = done.summed / max(done.counted, 1)
         self._note(losses=(*done.losses, loss), scores=(*done.scores, score), summed=0.0, counted=0)
         if score > done.best:
@@ -193,7 +196,7 @@ class _Loop:
         return Encoder(self.task.shape, items, served, vectors, version)
 
     def _over(self) -> bool:
-        return bool(from_first(float(self._seconds() > self.task.seconds), self.at))
+        return bool(from_first(float(self._seconds() + self._judging > self.task.seconds), self.at))
 
     def _seconds(self) -> float:
         return time.process_time() - self._spent
