@@ -31,6 +31,26 @@ class Bought:
     slate: Ints
 
 
+@dataclass(frozen=True, slots=True)
+class Sales:
+    """Items that change hands, shape (sales,).
+
+    Attributes:
+        payer, owner: people; of a purchase the same.
+        price: cents; `campaign` as PersonalPrices counts them.
+        second: of the calendar.
+        slate: that it followed from, -1 for none.
+    """
+
+    payer: Ints
+    owner: Ints
+    item: Ints
+    price: Ints
+    campaign: Ints
+    second: Ints
+    slate: Ints
+
+
 def consider(today: Today, looks: Looks, *, occasion: str) -> Flags:
     """Log the views; people fill carts and wishlists. Returns which items they may have and did not take."""
     person, item = today.person[looks.row], looks.item
@@ -74,7 +94,7 @@ def check_out(today: Today) -> Bought:
     row, item, slate, person = row[bought], item[bought], slate[bought], person[bought]
     place = np.arange(len(row)) - np.searchsorted(row, row)
     second = today.start[row] + CHECKOUT_SECOND + 2 * place
-    own(today, person, person, item, price[bought], campaign[bought], second, slate, kind="purchase")
+    own(today, Sales(person, person, item, price[bought], campaign[bought], second, slate), kind="purchase")
     return Bought(row, item, slate)
 
 
@@ -85,39 +105,29 @@ def _running(row: Ints, price: Ints) -> Ints:
     return total - np.where(begin > 0, total[begin - 1], 0)
 
 
-def own(
-    today: Today,
-    payer: Ints,
-    owner: Ints,
-    item: Ints,
-    price: Ints,
-    campaign: Ints,
-    second: Ints,
-    slate: Ints,
-    *,
-    kind: str,
-) -> None:
-    """Log that `payer` bought these items for `owner`, and move money and items."""
-    state, catalogue = today.state, today.setting.catalogue
-    listed = catalogue.list_price[item]
+def own(today: Today, sales: Sales, *, kind: str) -> None:
+    """Log that payers bought these items for owners, as a "purchase" or a "gift", and move money and items."""
+    state, payer, owner, item = today.state, sales.payer, sales.owner, sales.item
+    listed = today.setting.catalogue.list_price[item]
     other = owner if kind == "gift" else None
-    facts = {"value": price, "slate": slate, "list_price": listed, "campaign": campaign}
-    today.log.event(kind, payer, second, item, other=other, **facts)
+    facts = {"value": sales.price, "slate": sales.slate, "list_price": listed, "campaign": sales.campaign}
+    today.log.event(kind, payer, sales.second, item, other=other, **facts)
     if kind == "purchase":
-        full = price == listed
+        full = sales.price == listed
         facts = {name: column[full] for name, column in facts.items()}
-        today.log.event("full_price", payer[full], second[full], item[full], **facts)
+        today.log.event("full_price", payer[full], sales.second[full], item[full], **facts)
         state.last_bought[payer] = today.day
-    np.subtract.at(state.balance, payer, price)
-    state.owned = state.owned.add(owner, item, slate, today.day)
+    np.subtract.at(state.balance, payer, sales.price)
+    state.owned = state.owned.add(owner, item, sales.slate, today.day)
     state.cart, state.wishlist = state.cart.drop(owner, item), state.wishlist.drop(owner, item)
-    state.returns = joined_rows(state.returns, _returns(today, payer, owner, item, price, campaign, slate))
+    state.returns = joined_rows(state.returns, _returns(today, sales))
 
 
-def _returns(today: Today, payer: Ints, owner: Ints, item: Ints, price: Ints, campaign: Ints, slate: Ints) -> Returns:
+def _returns(today: Today, sales: Sales) -> Returns:
     """Refunds that will follow, and subscriptions that will end."""
     setting, day = today.setting, today.day
     draws, catalogue = setting.draws, setting.catalogue
+    payer, owner, item = sales.payer, sales.owner, sales.item
     dislike = 1 / (1 + np.exp(2 * setting.match(owner, item)))
     honest = (REFUNDED + MISMATCHED * dislike) * today.acting.refunds[payer]
     chance = np.where(setting.people.ring[payer] >= 0, ABUSED, honest)
@@ -127,5 +137,6 @@ def _returns(today: Today, payer: Ints, owner: Ints, item: Ints, price: Ints, ca
     ends = ~refunded & ~catalogue.durable[item]
     due = np.where(refunded, day + wait, day + SUBSCRIPTION_DAYS)
     rows = refunded | ends
-    paid = np.where(refunded, price, 0)
-    return Returns(*(column[rows] for column in (due, owner, payer, item, paid, second, slate, campaign)))
+    paid = np.where(refunded, sales.price, 0)
+    columns = due, owner, payer, item, paid, second, sales.slate, sales.campaign
+    return Returns(*(column[rows] for column in columns))

@@ -69,15 +69,21 @@ def build(
     say(f"Simulating {people:,} people for {days} days")
     building.until(switch(days) if engine else days, building.shop.plain, say)
     if engine and building.day < days:
-        with engine.serving(workspace, building.shop) as policy:
-            for stop in (*learning_days(days), days):
-                # Before the days, not after them: what a kill kept it from learning it learns when it goes on.
-                if building.day in learning_days(days) and building.day < stop:
-                    engine.learn(workspace, building.day - switch(days), policy)
-                building.until(stop, policy, say)
+        _live_served(building, engine, say)
     say("Writing the experiments")
     write_experiments(workspace, people / PEOPLE)
     (root / FOLDER / DONE).touch()
+
+
+def _live_served(building: Building, engine: "DemoEngine", say: Callable[[str], None]) -> None:
+    """The days that are left, served by the engine, which learns between them."""
+    workspace, days = building.workspace, building.shop.setting.plan.days
+    with engine.serving(workspace, building.shop) as policy:
+        for stop in (*learning_days(days), days):
+            # Before the days, not after them: what a kill kept it from learning it learns when it goes on.
+            if building.day in learning_days(days) and building.day < stop:
+                engine.learn(workspace, building.day - switch(days), policy)
+            building.until(stop, policy, say)
 
 
 def switch(days: int) -> int:

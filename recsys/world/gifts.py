@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recsys.world.choices import own
+from recsys.world.choices import Sales, own
 from recsys.world.draws import Ints
 from recsys.world.looks import Looks, found
 from recsys.world.pairs import first_of_each
@@ -32,8 +32,8 @@ def give(today: Today, looks: Looks) -> None:
     good &= price <= today.state.balance[giver]
     good[good] = first_of_each(friend[good], item[good])
     second = today.start[row] + GIFT_SECOND
-    chosen = (column[good] for column in (giver, friend, item, price, campaign, second, slate))
-    own(today, *chosen, kind="gift")
+    columns = giver, friend, item, price, campaign, second, slate
+    own(today, Sales(*(column[good] for column in columns)), kind="gift")
 
 
 def _occasions(today: Today) -> tuple[Ints, Ints]:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from recsys.world.calendar import DAY
-from recsys.world.choices import own
+from recsys.world.choices import Sales, own
 from recsys.world.draws import Flags, Ints
 from recsys.world.looks import Looks
 from recsys.world.offers import PROGRAMMES
@@ -93,5 +93,5 @@ def close_groups(today: Today) -> None:
     campaign = np.where(alone < price[chosen], by, CAMPAIGN)
     paid = np.minimum(alone, price[chosen])
     second = np.full(len(buys.group), today.day * DAY + CLOSES)
-    own(today, buys.person, buys.person, buys.item, paid, campaign, second, buys.slate, kind="purchase")
+    own(today, Sales(buys.person, buys.person, buys.item, paid, campaign, second, buys.slate), kind="purchase")
     state.groups = kept_rows(groups, ~full & (groups.until > today.day))
