@@ -1,5 +1,7 @@
 """Policies: what would another way of choosing have earned, and does the log know?"""
 
+from collections.abc import Iterable
+
 import streamlit as st
 
 from dashboard import asked, evaluating, source
@@ -14,7 +16,7 @@ TITLE = "Policies"
 ICON = ""
 GROUP = ""
 ORDER = 28
-PERIODS = {"Last 28 days": 28, "Last 7 days": 7, "All of the log": None}
+PERIODS = {"The last 28 days": 28, "The last 7 days": 7, "All of the log": None}
 
 
 def page() -> None:
@@ -34,14 +36,18 @@ def page() -> None:
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         titles = {words.plain(name): name for name in logged}
-        surface = titles[asked.choice("Surface", list(titles), "surface")]
-        policy = asked.choice("Chosen by", list(logged[surface]), "chosen_by")
-        question = asked.choice("What if", list(evaluating.questions(surface, policy)), "what_if")
-        reward = asked.choice("Reward", [each.title for each in REWARDS.values()], "reward")
-        period = asked.choice("Period", list(PERIODS), "period")
+        surface = titles[_choice("Surface", titles, "surface")]
+        policy = _choice("Chosen by", logged[surface], "chosen_by")
+        question = _choice("What if", evaluating.questions(surface, policy), "what_if")
+        reward = _choice("What counts", [each.title for each in REWARDS.values()], "reward")
+        period = _choice("Slates of", PERIODS, "period")
     name = next(key for key, each in REWARDS.items() if each.title == reward)
     if found := _asked(surface, policy, question, name, PERIODS[period]):
         _draw(found)
+
+
+def _choice(label: str, options: Iterable[str], key: str) -> str:
+    return asked.choice(label, list(options), key, labelled=True)
 
 
 def _asked(surface: str, policy: str, question: str, reward: str, days: int | None) -> PolicyReport | None:
@@ -60,9 +66,9 @@ def _draw(report: PolicyReport) -> None:
     st.header(report.policy, anchor=False)
     show(parts.card(report), key="card")
     show(parts.strip(report), key="support")
-    if report.estimates:
-        st.header("By every estimator", anchor="estimators")
-        show(parts.table(report), key="estimators")
+    if every := parts.table(report):
+        st.header("Worked out in other ways", anchor="estimators")
+        show(every, key="estimators")
     st.page_link("pages/definitions.py", label="How this is worked out", query_params={"doc": "off-policy"})
 
 

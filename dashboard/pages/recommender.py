@@ -68,23 +68,34 @@ def _somebody(seed: int) -> str:
 
 def _draw(found: recommending.Seen) -> None:
     model = f"by engine {found.model}" if found.model else "without a trained engine, from charts"
-    st.caption(f"As of {numbers.minute(found.at)}, {model}. Another draw shows how the surfaces explore.")
+    st.caption(
+        f"{found.person}, as of {numbers.minute(found.at)}, {model}. Chance to be shown: that this item is drawn for "
+        "this place, given those above it (propensity). Another draw shows how the surfaces explore."
+    )
+    if not found.past:
+        st.info(parts.NOBODY)
     for shown in found.slates:
         st.header(shown.title, anchor=shown.surface)
         if about := parts.about(shown):
             st.write(f"{about}:")
         show(parts.slate(shown, found.titles), key=f"slate-{shown.surface}", item=_choose)
-    st.header("What this person did", anchor="past")
-    show(parts.past(found.past), key="past", item=_choose)
-    st.header("Near in the encoder’s space", anchor="near")
-    st.caption("The cosine of what the encoder learnt of both: 1 is the same direction, 0 has nothing in common.")
+    if absent := parts.absent(found.slates):
+        st.caption(absent)
+    if found.past:
+        st.header("What this person did", anchor="past")
+        show(parts.past(found.past), key="past", item=_choose)
+    st.header("What is most alike", anchor="near")
+    st.caption(
+        "From 0, nothing in common, to 1, the same direction: the cosine of what the encoder learnt of both, from what "
+        "people do."
+    )
+    if not found.past:
+        _near_item(found)
+        return
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader("To this person", anchor=False)
-        if found.past:
-            show(parts.near(found.near), key="near-person", item=_choose)
-        else:
-            st.write("Nothing is near somebody of whom nothing is known.")
+        show(parts.near(found.near), key="near-person", item=_choose)
     with right:
         _near_item(found)
 

@@ -11,20 +11,21 @@ from recsys.offpolicy.interval import CORRECTED, Interval
 from recsys.offpolicy.slate_log import REWARDS
 from recsys.offpolicy.support import LEAST_EFFECTIVE
 
-# The estimator that the page reads first, and what the others assume.
+# The estimator that the page reads first; what each assumes, in the order of the table.
 LEAD = "cascade_dr"
 ASSUMES = {
-    "sips": "assumes nothing of how people read",
-    "rips": "a place depends on those above it",
-    "iips": "each place by itself, those above as they were",
-    "cascade_dr": "as above, narrowed by a reward model",
+    "cascade_dr": "people read downwards; a reward model narrows it",
+    "rips": "people read downwards",
+    "iips": "each place by itself",
+    "sips": "nothing of how people read",
 }
 READINGS = {
-    "more": Word("up", "Would have earned more", "good"),
-    "less": Word("down", "Would have earned less", "bad"),
+    "more": Word("up", "Would have brought more {}", "good"),
+    "less": Word("down", "Would have brought less {}", "bad"),
     "unclear": Word("dot", "Can’t tell yet"),
     "refused": Word("blocked", "The log cannot tell"),
 }
+REFUSAL = "Not evaluable: "
 SHORT = {
     "more": Word("up", "more", "good"),
     "less": Word("down", "less", "bad"),
@@ -41,7 +42,7 @@ def card(report: PolicyReport) -> str:
     stopped = " stopped" if key == "refused" else ""
     return (
         f'<section class="card is-{word.tone}{stopped}" aria-labelledby="verdict"><div class="main">'
-        f'<h2 id="verdict">{html.icon(word.icon)}{html.text(word.text)}</h2>'
+        f'<h2 id="verdict">{html.icon(word.icon)}{html.text(_heading(report, key))}</h2>'
         f'<p class="say">{_sentence(report, found, lift)}</p>{_facts(report, found)}</div>'
         f'<div class="side"><h3>What this rests on</h3>{html.bullets(_rests(report, found, lift))}</div></section>'
     )
@@ -62,31 +63,31 @@ def strip(report: PolicyReport) -> str:
     enough, off = support.ratio >= LEAST_EFFECTIVE, "which should be 1" in support.refused
     cells = (
         (
-            "Effective sample",
+            "How much of the log counts",
             "pass" if enough else "fail",
-            numbers.percent(support.ratio, 0 if support.ratio >= 0.1 else 2),
-            f"of {support.decisions:,} slates; the least is {numbers.percent(LEAST_EFFECTIVE, 0)}",
+            _share(support.ratio),
+            f"effective sample, of {support.decisions:,} slates; at least {numbers.percent(LEAST_EFFECTIVE, 0)}",
             "As many slates of the policy itself would say as much: those that it would hardly show count little.",
         ),
         (
-            "Largest weight",
+            "Most that one slate counts",
             "pass" if enough else "unknown",
             _weight(support.largest),
-            "one slate counts for so many",
+            "largest weight; 1 is as logged",
             "How much more likely this policy shows that slate than the logged one did.",
         ),
         (
-            "Mean weight",
+            "Are the logged chances right?",
             "fail" if off else "pass" if enough else "unknown",
             numbers.number(support.mean_weight, 3),
-            "1 if the logged probabilities are right",
+            "mean weight; 1 if they are",
             "Weights average 1 if choices were drawn with the logged probabilities and nothing was out of reach.",
         ),
         (
             "People",
             "pass" if found.units >= LEAST_UNITS else "fail",
             f"{found.units:,}",
-            f"independent of each other; the least is {LEAST_UNITS}",
+            f"independent of each other; at least {LEAST_UNITS}",
             "Intervals are computed over people: the slates of one person are not independent.",
         ),
     )
@@ -94,21 +95,27 @@ def strip(report: PolicyReport) -> str:
 
 
 def table(report: PolicyReport) -> str:
-    """Every estimator's lift on one axis, those that were refused with the reason."""
-    lines = [_line(found, lift, report) for found, lift in zip(report.estimates, report.lifts, strict=True)]
-    lines.sort(key=lambda line: list(ASSUMES.values()).index(line.hint) if line.hint in ASSUMES.values() else 9)
-    heads = ("Estimator", f"{_a_slate(report)}", "Lift, 95% interval", "Reading")
-    drawn = compare.table(heads, {"": lines}, focus=[line.estimate for line in lines if "reward model" in line.hint])
+    """Every estimator's lift on one axis, those that were refused with the reason; empty where all were."""
+    pairs = zip(report.estimates, report.lifts, strict=True)
+    order = [*ASSUMES, *(each.estimator for each in report.estimates)]
+    told = sorted(pairs, key=lambda pair: order.index(pair[0].estimator))
+    if all(found.value is None for found, _ in told):
+        return ""
+    lines = [_line(found, lift, report) for found, lift in told]
+    heads = ("Way to work it out", f"{_a_slate(report)}", "Lift, 95% interval", "Reading")
+    focus = [line.estimate for line, (found, _) in zip(lines, told, strict=True) if found.estimator == LEAD]
+    drawn = compare.table(heads, {"": lines}, focus=focus)
     return drawn + (
-        '<p class="legend">All of them use the same slates and weights. Where they disagree, what people saw above a '
-        "place matters, or the log is too small.</p>"
+        '<p class="legend">Each way (estimator) assumes what stands below its name, and all use the same slates and '
+        "weights. The answer above is always that of the first. Where they disagree, what people saw above a place "
+        "matters, or the log is too small.</p>"
     )
 
 
 def _line(found: Estimate, lift: Interval | None, report: PolicyReport) -> Line:
     key = _reading(found, lift)
     point = _point(found, report)
-    short = found.refused.removeprefix("Not evaluable: ").split(";")[0]
+    short = found.refused.removeprefix(REFUSAL).split(":")[0]
     reason = short or ("" if lift else "nothing was earned, so there is no relative change")
     known = lift is not None and point is not None
     drawn = Drawn(
@@ -119,7 +126,10 @@ def _line(found: Estimate, lift: Interval | None, report: PolicyReport) -> Line:
         reason=reason or None,
     )
     value = "" if found.value is None else _amount(found.value, report)
-    counted = f"effective sample {numbers.percent(found.support.ratio, 0)}"
+    first, _ = lead(report)
+    # Said in the strip already, unless this way counts the log otherwise.
+    own = first is not None and found.support.ratio != first.support.ratio
+    counted = f"effective sample {_share(found.support.ratio)}" if own else ""
     title = known_estimators()[found.estimator].title
     return Line(title, drawn, ASSUMES.get(found.estimator, ""), value, SHORT[key], counted)
 
@@ -132,9 +142,16 @@ def _reading(found: Estimate | None, lift: Interval | None) -> str:
     return "more" if lift.lower > 0 else "less" if lift.upper < 0 else "unclear"
 
 
+def _heading(report: PolicyReport, key: str) -> str:
+    noun = REWARDS[report.reward].title.lower()
+    said = READINGS[key].text.format(noun)
+    return said.replace("less", "fewer") if noun.endswith("s") else said
+
+
 def _sentence(report: PolicyReport, found: Estimate | None, lift: Interval | None) -> str:
     if found is None or found.value is None:
-        return html.text(report.refused or (found.refused if found else "") or "There is no estimate.")
+        why = report.refused or (found.refused if found else "") or "There is no estimate."
+        return html.text(words.sentence_case(why.removeprefix(REFUSAL)))
     was = _amount(report.logged.value or 0.0, report)
     would = _amount(found.value, report)
     first = f"Instead of {was} {_what(report)} a slate, as logged, it would have been about {would}"
@@ -159,7 +176,7 @@ def _facts(report: PolicyReport, found: Estimate | None) -> str:
 
 def _with_span(found: Estimate, report: PolicyReport) -> tuple[str, str]:
     if found.value is None:
-        return "–", found.refused
+        return "–", words.sentence_case(found.refused.removeprefix(REFUSAL))
     ends = found.interval
     span = f"{_amount(ends.lower, report)} to {_amount(ends.upper, report)} {_what(report)} a slate" if ends else ""
     return _amount(found.value, report), span
@@ -224,7 +241,20 @@ def _a_slate(report: PolicyReport) -> str:
 
 
 def _amount(value: float, report: PolicyReport) -> str:
-    """Money in major units with two decimals; counts with three significant digits."""
-    if REWARDS[report.reward].money:
-        return numbers.beside(numbers.number(value / 100, max(2, numbers.significant(value / 100))), report.currency)
-    return numbers.number(value, numbers.significant(value, 3))
+    """Money in major units, counts as they are: with digits enough to tell what was logged from the answer."""
+    money = REWARDS[report.reward].money
+    scale = 100 if money else 1
+    found, _ = lead(report)
+    known = [each.value / scale for each in (report.logged, found) if each is not None and each.value is not None]
+    decimals = max((numbers.significant(each, 3) for each in known), default=0)
+    if len(known) == 2 and known[0] != known[1]:
+        decimals = max(decimals, min(numbers.significant(known[0] - known[1], 1), 4))
+    text = numbers.number(value / scale, max(decimals, 2) if money else decimals)
+    return numbers.beside(text, report.currency) if money else text
+
+
+def _share(ratio: float) -> str:
+    """A share of the log in percent; what rounds to nothing is not said to be nothing."""
+    if 0 < ratio < 0.0001:
+        return "below 0.01%"
+    return numbers.percent(ratio, 0 if ratio >= 0.1 else 2)

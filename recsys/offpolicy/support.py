@@ -71,16 +71,16 @@ def _reason(found: Support, weight: Array, unit: NDArray[np.int64]) -> str:
         )
     if found.ratio < LEAST_EFFECTIVE:
         return (
-            f"Not evaluable: {figures}, the least is {LEAST_EFFECTIVE:.0%}; the largest weight is "
-            f"{_weight(found.largest)}. The log holds too little of what this policy would do. Ask for a policy nearer "
-            "to the logged one, or log more at random."
+            f"Not evaluable: the log holds too little of what this policy would do: {figures}, the least is "
+            f"{LEAST_EFFECTIVE:.0%}; the largest weight is {_weight(found.largest)}. Ask for a policy nearer to the "
+            "logged one, or log more at random."
         )
     away = _mean_is_away(weight, unit, found.largest)
     if away:
         return (
-            f"Not evaluable: the weights average {found.mean_weight:.3f}, which should be 1 ({away}); {figures}. "
-            "Either the logged propensities are not those that choices were drawn with, or the policy chooses what "
-            "could not be logged."
+            "Not evaluable: either the logged propensities are not those that choices were drawn with, or the policy "
+            f"chooses what could not be logged: the weights average {found.mean_weight:.3f}, which should be 1 "
+            f"({away}); {figures}."
         )
     return ""
 

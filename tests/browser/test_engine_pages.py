@@ -89,7 +89,7 @@ def test_the_version_that_serves_and_a_policys_answer_are_on_the_first_screen(se
 def test_no_cell_of_a_narrow_page_takes_more_than_two_lines(server, browser):
     long = []
     with driver.page(browser, width=390) as page:
-        for path in ("/models", "/policies"):
+        for path in ("/models", "/recommender", "/policies"):
             page.goto(server.url + path)
             driver.settle(page)
             lines = "all => all.map(e => [e.innerText, e.offsetHeight / parseFloat(getComputedStyle(e).lineHeight)])"

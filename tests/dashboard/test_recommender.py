@@ -30,15 +30,17 @@ def test_the_page_shows_every_surface_of_the_person_in_its_address(shop, monkeyp
     titles = [each.value for each in test.header]
     at = portrait.last_moment(engine)
     expected = [each.title for each in portrait.on_every_surface(engine, person, at, 3)]
-    assert titles == [*expected, "What this person did", "Near in the encoder’s space"]
+    assert titles == [*expected, "What this person did", "What is most alike"]
+    assert any(person in each.value for each in test.caption)
 
 
 @both
 def test_somebody_whom_nobody_knows_is_shown_something_and_told_so(shop, monkeypatch):
     test = opened(shop(), monkeypatch, person="<b>nobody</b>", item="no such item")
     assert not test.exception
-    assert "Homepage" in [each.value for each in test.header]
-    assert any("nothing is known" in each.value for each in test.markdown)
+    assert [each.value for each in test.header] == ["Homepage", "What is most alike"]
+    assert any("Nobody has seen this person" in each.value for each in test.info)
+    assert any(each.value.startswith("Cart, After purchase and Wishlist: nothing") for each in test.caption)
     assert any("'no such item' is not in the catalogue" in each.value for each in test.info)
 
 
@@ -51,7 +53,10 @@ def test_a_slate_on_the_page_is_the_engines_own(monkeypatch):
     assert len(home.slate.places) == 8
     for place in home.slate.places:
         assert titles[place.item_id] in said and place.reason in said
-    assert home.slate.policy in said and "Click" in said
+    assert home.slate.policy in said and "Chance of a click" in said
+    # As many for each place, so said once.
+    many = {place.candidates for place in home.slate.places}
+    assert len(many) == 1 and said.count(f"drawn from {many.pop():,} items") == 1
 
 
 def test_a_rule_that_gave_way_is_told_in_words():
