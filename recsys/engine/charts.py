@@ -1,6 +1,9 @@
 """What is popular, for everybody and by country and platform: the fallback that needs no model."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,24 +32,36 @@ class Charts:
     score: NDArray[np.float64]
 
     @classmethod
-    def of(cls, people: People, released: NDArray[np.int64], *, until: int | None = None) -> "Charts":
-        """From the acts of the DAYS before `until` (microseconds since 1970; after the last act by default).
+    def of(cls, people: People, released: NDArray[np.int64]) -> "Charts":
+        """From the acts of the DAYS up to the last one.
 
         Items that nobody touched follow by release, the newest first.
         """
-        n, end = len(released), until if until is not None else int(people.acts.time.max(initial=0)) + 1
-        user, item, action, time = people.since(end - DAYS * DAY)
-        user, item, action = (array[time < end] for array in (user, item, action))
-        weight = np.array([WEIGHTS[name] for name in ACTIONS])[action]
-        segment = people.segments_of(user)
+        return cls.counting(people, released)()
+
+    @classmethod
+    def counting(cls, people: People, released: NDArray[np.int64]) -> "Callable[[], Charts]":
+        """What makes the charts of the acts as they are now; may be called on any thread, while others are observed."""
+        until = people.last + 1
+        people.forget(until - DAYS * DAY)
+        return partial(cls._of, people, released, until, people.observed())
+
+    @classmethod
+    def _of(cls, people: People, released: NDArray[np.int64], end: int, observed: Sequence[NDArray[np.int64]]) -> Self:
+        n = len(released)
+        weight = np.array([WEIGHTS[name] for name in ACTIONS])
+        # Flat, segment after segment: numpy has a quick way of adding only for one dimension.
+        counts = np.zeros(len(people.segments) * n)
+        # In parts, so that no other thread waits for more than a part: each holds Python's lock.
+        for user, item, action in people.since(end - DAYS * DAY, observed):
+            np.add.at(counts, people.segments_of(user).astype(np.int64) * n + item, weight[action])
         newest = np.empty(n)
         newest[np.argsort(released, kind="stable")] = np.arange(n) / max(n, 1)
-        everybody = np.bincount(item, weight, n)
+        of_segment = counts.reshape(-1, n)
+        everybody = of_segment.sum(axis=0)
         score = everybody / max(everybody.max(initial=0.0), 1.0)
         best = [_best(everybody + 1e-6 * newest)]
-        for k in range(1, len(people.segments)):
-            own = np.bincount(item[segment == k], weight[segment == k], n)
-            best.append(_best(own + EVERYBODY * everybody + 1e-6 * newest))
+        best += [_best(own + EVERYBODY * everybody + 1e-6 * newest) for own in of_segment[1:]]
         return cls(np.stack(best), score)
 
 

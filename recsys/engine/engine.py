@@ -12,7 +12,9 @@ import numpy as np
 
 from recsys.engine import MODEL
 from recsys.engine.answer import Answer, slate_id
+from recsys.engine.aside import Aside
 from recsys.engine.bundle import RANKER, Bundle
+from recsys.engine.charts import Charts
 from recsys.engine.online import kept_store, opened_store
 from recsys.engine.scoring import RANKED_BY, Scored, Scoring, view_of
 from recsys.engine.sources import Asked, Found, first_of, places_of
@@ -46,6 +48,8 @@ class Engine:
     def __init__(self, state: State, store: OnlineStore | None, *, ranked: int = RANKED) -> None:
         self.state, self.store, self.ranked = state, store, ranked
         self._uncharted = 0
+        # Where charts are counted beside the requests; without, at once, so that the same events give the same slates.
+        self.aside: Aside[Charts] | None = None
         # Where what the ranker read is kept, of a share of the slates.
         self.served: ServedLog | None = None
 
@@ -102,6 +106,7 @@ class Engine:
         Each is the slate that it would get alone; with a trained engine up to the rounding of float32 products, which
         depends on the size of a batch: propensities then agree to about 1e-5.
         """
+        self._take_charts()
         groups: dict[tuple[str, int, int], list[int]] = defaultdict(list)
         for at, request in enumerate(requests):
             name, size = self._checked(request)
@@ -122,8 +127,7 @@ class Engine:
                 self.state.people.observe(event, item)
                 self._uncharted += 1
         if self._uncharted >= CHARTED_EVERY:
-            self._uncharted = 0
-            self.state = self.state.charted()
+            self._chart()
         if self.store is not None:
             self.store.observe(Acts.of_events(events, self.state.catalogue, self.state.place))
 
@@ -132,6 +136,22 @@ class Engine:
         state = self.state
         items = {place.item_id for place in slate.places} | set(slate.request.items)
         return told(slate, {item: state.catalogue.title[state.place[item]] for item in items if item in state.place})
+
+    def _chart(self) -> None:
+        if self.aside is not None and self.aside.busy:
+            return
+        self._uncharted = 0
+        count = self.state.charting()
+        if count is None:
+            return
+        if self.aside is None:
+            self.state = self.state.charted(count())
+        else:
+            self.aside.begin(count)
+
+    def _take_charts(self) -> None:
+        if self.aside is not None and (charts := self.aside.take()) is not None:
+            self.state = self.state.charted(charts)
 
     def _checked(self, request: Request) -> tuple[str, int]:
         if request.time.tzinfo is None:

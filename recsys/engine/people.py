@@ -1,13 +1,14 @@
 """What the engine knows of people while it serves: what they did lately, what they own, who they are."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.engine.lately import ROWS, Lately
 from recsys.facts import friends, interactions, place
 from recsys.interactions import ACTIONS, Interactions, microseconds
 
@@ -45,11 +46,12 @@ class People:
     _later: dict[int, list[tuple[int, int, int]]] = field(default_factory=lambda: defaultdict(list))
     _bought: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
     _returned: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
-    _observed: list[tuple[int, int, int, int]] = field(default_factory=list)
+    _lately: Lately = field(default_factory=Lately)
 
     def __post_init__(self) -> None:
         self._number = {user: number for number, user in enumerate(self.acts.users)}
         self._starts = np.asarray(self.acts.starts, np.int64)
+        self._lately.last = int(self.acts.time.max(initial=0))
         everybody = np.arange(len(self.acts.users) + 1)
         self._owned_starts = np.searchsorted(self.owned, everybody * len(self.acts.items))
         self._friends_starts = np.searchsorted(self.friends[:, 0], everybody)
@@ -71,7 +73,7 @@ class People:
     @property
     def last(self) -> int:
         """When the last act was, microseconds since 1970; 0 before the first."""
-        return max(int(self.acts.time.max(initial=0)), max((act[3] for act in self._observed), default=0))
+        return self._lately.last
 
     def number(self, user_id: str) -> int:
         """The person's number, -1 for somebody whom nobody has seen."""
@@ -120,7 +122,7 @@ class People:
         kind = event["kind"]
         if kind in ACTIONS:
             time = microseconds(event["time"])
-            self._observed.append((person, item, ACTIONS.index(kind), time))
+            self._lately.add(person, item, ACTIONS.index(kind), time)
             acts = self._later[person]
             acts.append((item, ACTIONS.index(kind), time))
             if len(acts) > 1 and acts[-2][2] > time:
@@ -137,18 +139,31 @@ class People:
             self._bought[owner].discard(item)
             self._returned[owner].add(item)
 
-    def since(self, time: int) -> tuple[Ints, Ints, Ints, Ints]:
-        """People, items, actions and times of all acts at or after a time; earlier ones that were observed are let go.
+    def observed(self) -> tuple[Ints, ...]:
+        """All that was observed and not forgotten, as `since` takes it."""
+        return self._lately.parts()
+
+    def forget(self, before: int) -> None:
+        """Let go acts that were observed and are too old to be counted; histories keep theirs."""
+        self._lately.forget(before)
+
+    def since(self, time: int, observed: Sequence[Ints]) -> Iterator[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]:
+        """People, items and actions of all acts at or after a time, a part after another; may be called on any thread.
 
         People who were seen for the first time since the facts were read have numbers past the end of `acts.users`.
+
+        Args:
+            observed: what `observed` gave.
         """
-        self._observed = [act for act in self._observed if act[3] >= time]
-        new = np.array(self._observed, np.int64).reshape(-1, 4)
         acts = self.acts
-        recent = acts.time >= time
-        known = acts.user[recent], acts.item[recent], acts.action[recent], acts.time[recent]
-        user, item, action, when = (np.concatenate([a, b]) for a, b in zip(known, new.T, strict=True))
-        return user, item, action, when
+        for start in range(0, len(acts), ROWS):
+            part = slice(start, start + ROWS)
+            recent = acts.time[part] >= time
+            yield acts.user[part][recent], acts.item[part][recent], acts.action[part][recent]
+        for rows in observed:
+            user, item, action, when = rows.T
+            recent = when >= time
+            yield user[recent], item[recent], action[recent]
 
     def _own(self, person: int, item: int) -> None:
         self._bought[person].add(item)

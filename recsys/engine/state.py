@@ -1,5 +1,6 @@
 """What an engine holds between requests, in the catalogue's order of items."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -125,11 +126,15 @@ class State:
         # What the encoder knows nothing of leaves a gap, which it does not read.
         return self.encoder.user_vectors(*left_padded(numbered, actions, times), now, where)
 
-    def charted(self) -> "State":
-        """With the charts as of the last act that was observed; as they were where counting would take too long."""
+    def charting(self) -> Callable[[], Charts] | None:
+        """What counts the charts as of the last act that was observed, on any thread; None where it takes too long."""
         if len(self.people.segments) * len(self.catalogue) > CHARTED:
-            return self
-        charts = Charts.of(self.people, self.catalogue.released, until=self.people.last + 1)
+            # Then nobody counts them.
+            self.people.forget(self.people.last + 1)
+            return None
+        return Charts.counting(self.people, self.catalogue.released)
+
+    def charted(self, charts: Charts) -> "State":
         return replace(self, sources=replace(self.sources, charts=charts))
 
 

@@ -36,10 +36,13 @@ def serve(workspace: Workspace, *, host: str = "127.0.0.1", port: int = 8502) ->
 
 
 def open_engine(workspace: Workspace) -> Recommender:
-    """The engine that the registry names."""
+    """The engine that the registry names, as a server needs it."""
+    from recsys.engine.aside import Aside
     from recsys.engine.engine import Engine
 
-    return Engine.open(workspace)
+    engine = Engine.open(workspace)
+    engine.aside = Aside()
+    return engine
 
 
 def run(workspace: Workspace, opening: Callable[[Workspace], Recommender], *, host: str, port: int) -> None:

@@ -6,8 +6,10 @@ import pytest
 from typer.testing import CliRunner
 
 from holdout import app
+from recsys.engine.engine import Engine
 from recsys.errors import EngineError
-from recsys.serving.process import bound
+from recsys.serving.process import bound, open_engine
+from store import Workspace
 
 
 def test_a_port_that_another_process_holds_is_named_before_an_engine_is_loaded():
@@ -31,3 +33,8 @@ def test_a_free_port_is_held_but_refuses_until_the_server_listens():
 def test_a_number_that_is_no_port_is_refused(verb):
     refused = CliRunner().invoke(app, [verb, "--port", "99999"])
     assert refused.exit_code == 2 and "--port" in refused.output and "65535" in refused.output
+
+
+def test_the_engine_of_a_server_counts_its_charts_beside_the_requests(tmp_path):
+    engine = open_engine(Workspace.create(tmp_path / "shop"))
+    assert isinstance(engine, Engine) and engine.aside is not None
