@@ -57,7 +57,7 @@ class Charts:
             np.add.at(counts, people.segments_of(user).astype(np.int64) * n + item, weight[action])
         newest = np.empty(n)
         newest[np.argsort(released, kind="stable")] = np.arange(n) / max(n, 1)
-        of_segment = counts.reshape(-1, n)
+        of_segment = counts.reshape(len(people.segments), n)
         everybody = of_segment.sum(axis=0)
         score = everybody / max(everybody.max(initial=0.0), 1.0)
         best = [_best(everybody + 1e-6 * newest)]

@@ -244,3 +244,9 @@ def test_a_publishers_deficit_is_how_far_its_places_lie_below_its_items(tmp_path
 def deficits(workspace: Workspace) -> np.ndarray:
     catalogue = Catalogue.read(workspace)
     return _deficit(workspace, catalogue, catalogue.codes(catalogue.publisher)[0])
+
+
+def test_a_shop_without_items_has_empty_charts():
+    acts = Interactions((), (), *(np.zeros(0, kind) for kind in (np.int32, np.int32, np.int8, np.int64)))
+    charts = Charts.of(people_of(acts), np.zeros(0, np.int64))
+    assert charts.best.shape == (3, 0) and len(charts.score) == 0
