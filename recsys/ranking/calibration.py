@@ -78,13 +78,15 @@ class Curve:
     raw: Floats
     calibrated: Floats
 
-    def __call__(self, chances: Floats) -> Floats:
-        """Calibrated chances, within [LEAST, MOST]."""
+    def __call__(self, chances: Floats, shift: Floats | float = 0.0) -> Floats:
+        """Calibrated chances, within [LEAST, MOST]; `shift` is added to each row's log odds behind the curve."""
         odds = log_odds(chances)
         if self.method == "isotonic":
-            return chance(np.interp(odds, self.raw, self.calibrated))
-        slope = (self.calibrated[1] - self.calibrated[0]) / (self.raw[1] - self.raw[0])
-        return np.clip(chance(self.calibrated[0] + slope * (odds - self.raw[0])), LEAST, MOST)
+            mapped = np.interp(odds, self.raw, self.calibrated)
+        else:
+            slope = (self.calibrated[1] - self.calibrated[0]) / (self.raw[1] - self.raw[0])
+            mapped = self.calibrated[0] + slope * (odds - self.raw[0])
+        return np.clip(chance(mapped + shift), LEAST, MOST)
 
 
 IDENTITY = Curve("identity", np.array([0.0, 1.0]), np.array([0.0, 1.0]))
@@ -92,6 +94,8 @@ IDENTITY = Curve("identity", np.array([0.0, 1.0]), np.array([0.0, 1.0]))
 
 def chained(first: Curve, second: Curve) -> Curve:
     """`second` after `first` as one curve, by knots in steps of a tenth of log odds."""
+    if second.method == "identity":
+        return first
     raw = np.linspace(log_odds(np.array([LEAST]))[0], log_odds(np.array([MOST]))[0], 323)
     calibrated = log_odds(second(first(chance(raw))))
     return Curve("isotonic", raw, np.maximum.accumulate(calibrated))
@@ -194,8 +198,9 @@ def _isotonic(chances: Floats, happened: Floats, weight: Floats) -> Curve:
     starts = np.flatnonzero(np.diff(level, prepend=-1.0) > 0)
     n = np.add.reduceat(w, starts)
     mean = np.add.reduceat(w * p, starts) / n
-    # One half of an outcome more: the ends of a free curve are 0 and 1, which no chance ever is.
-    share = (level[starts] * n + 0.5) / (n + 1)
+    # One row more that does as its raw chance says: the ends of a free curve are 0 and 1, which no chance ever is.
+    # Half an outcome more would lift every step, by a tenth where a step has five.
+    share = (level[starts] * n + mean) / (n + 1)
     raw, calibrated = log_odds(mean), np.maximum.accumulate(log_odds(share))
     keep = np.diff(raw, prepend=-np.inf) > 1e-9
     return Curve("isotonic", raw[keep], calibrated[keep])

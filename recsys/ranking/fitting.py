@@ -13,6 +13,7 @@ from recsys.ranking.experts import Experts
 from recsys.ranking.experts_training import Recipe, train
 from recsys.ranking.ranker import Ranker
 from recsys.ranking.rows import CLICK, PURCHASE, Impressions, RankerError
+from recsys.ranking.shifts import fitted_shifts
 from recsys.slate import OUTCOMES
 
 # Shares of the impressions, by time: to stop training by, to calibrate on, to judge on; the rest is trained on.
@@ -80,10 +81,11 @@ def fit_ranker(
         )
     split = Split.of(impressions)
     model = _model(split, len(surfaces), rng, recipe, progress)
-    bare = Ranker(model, _curves(model, split.calibration), tuple(features), tuple(surfaces), version, {})
+    names = tuple(features), tuple(surfaces)
+    bare = Ranker(model, *_calibration(model, split.calibration, len(surfaces)), *names, version, {})
     # The curves that serve are of all days that the model never saw: the newest are the most like those to come.
     since = np.concatenate([split.calibration.time, split.test.time]).min()
-    curves = _curves(model, impressions.take(impressions.time >= since))
+    calibration = _calibration(model, impressions.take(impressions.time >= since), len(surfaces))
     report = {
         "kind": model.kind,
         "rows": {name: len(getattr(split, name)) for name in Split.__slots__},
@@ -91,7 +93,7 @@ def fit_ranker(
         "curves": [curve.method for curve in bare.curves],
         "trained_until": int(split.train.time.max()),
     }
-    return Ranker(model, curves, tuple(features), tuple(surfaces), version, report)
+    return Ranker(model, *calibration, *names, version, report)
 
 
 def up_to_date(
@@ -120,7 +122,8 @@ def up_to_date(
     else:
         model = train(older, validation, len(ranker.surfaces), rng=rng, recipe=recipe, progress=progress)
     report = {**ranker.report, "trained_until": int(older.time.max())}
-    return replace(ranker, model=model, curves=_curves(model, last), report=report)
+    curves, shifts = _calibration(model, last, len(ranker.surfaces))
+    return replace(ranker, model=model, curves=curves, shifts=shifts, report=report)
 
 
 def judged(ranker: Ranker, impressions: Impressions) -> dict[str, Any]:
@@ -231,17 +234,17 @@ def _loss(model: Experts | Boosted, held: Impressions) -> float:
     return float(np.mean(relative)) if relative else 1.0
 
 
-def _curves(model: Experts | Boosted, held: Impressions) -> tuple[Curve, ...]:
-    chances, early = model.chances(held.rows), held.so_far()
-    columns = zip(chances.T, early.happened.T, early.weight.T, strict=True)
-    return tuple(_curve(p, happened, weight, held.user) for p, happened, weight in columns)
-
-
-def _curve(
-    chances: NDArray[np.float64],
-    happened: NDArray[np.float32],
-    weight: NDArray[np.float32],
-    user: NDArray[np.integer],
-) -> Curve:
-    known = weight > 0
-    return fitted(chances[known], happened[known], user[known], weight[known]) if known.any() else IDENTITY
+def _calibration(
+    model: Experts | Boosted, held: Impressions, surfaces: int
+) -> tuple[tuple[Curve, ...], NDArray[np.float64]]:
+    """The curves of all rows, and what each surface adds behind them."""
+    chances, early, curves = model.chances(held.rows), held.so_far(), []
+    shifts = np.zeros((surfaces, len(OUTCOMES)))
+    for k in range(len(OUTCOMES)):
+        known = early.weight[:, k] > 0
+        p, y, weight = chances[known, k], early.happened[known, k], early.weight[known, k]
+        surface, user = held.rows.surface[known], held.user[known]
+        curve = fitted(p, y, user, weight) if known.any() else IDENTITY
+        shifts[:, k] = fitted_shifts(curve(p), y, surface, surfaces=surfaces, user=user, weight=weight)
+        curves.append(curve)
+    return tuple(curves), shifts

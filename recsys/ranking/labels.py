@@ -181,15 +181,34 @@ def _labels(log: "pa.Table", acts: "pa.Table", known_until: int) -> tuple[NDArra
         np.minimum.at(after[:, column], row[counts], since[counts])
     labels *= labels[:, CLICK : CLICK + 1]
     labels[:, REFUND] *= labels[:, PURCHASE]
-    weight = np.ones_like(labels)
+    weight, surface = np.ones_like(labels), place(log["surface"], log["surface"].unique().to_pylist())
     for column, outcome in enumerate(OUTCOMES):
         closed = shown_at + WINDOWS[outcome] <= known_until
-        delays = after[closed & (labels[:, column] == 1), column]
-        weight[~closed, column] = _come_by(known_until - shown_at[~closed], delays)
+        happened = closed & (labels[:, column] == 1)
+        delay = np.where(happened, after[:, column], -1)
+        weight[~closed, column] = _come_so_far(known_until - shown_at, delay, surface)[~closed]
     early = Early(np.where(weight > 0, labels / np.maximum(weight, LEAST_SHARE), 0.0).astype(np.float32), weight)
     for column, outcome in enumerate(OUTCOMES):
         labels[shown_at + WINDOWS[outcome] > known_until, column] = np.nan
     return labels, early
+
+
+def _come_so_far(
+    passed: NDArray[np.int64], delay: NDArray[np.int64], surface: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """The share of what follows a row that has come after the time that passed, by the delays of its own surface
+    where they are enough: who has just bought buys again days later, others do at once.
+
+    Args:
+        delay: of rows on which the outcome happened and whose windows are over, else -1.
+    """
+    share = _come_by(passed, delay[delay >= 0])
+    for each in np.unique(surface):
+        of_it = surface == each
+        own = delay[of_it & (delay >= 0)]
+        if len(own) >= LEAST_DELAYS:
+            share[of_it] = _come_by(passed[of_it], own)
+    return share
 
 
 def _come_by(passed: NDArray[np.int64], delays: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -19,6 +19,7 @@ from recsys.slate import OUTCOMES
 
 FORM = 2
 CARD, WEIGHTS = "ranker.json", "ranker.safetensors"
+SHIFTS = "shifts"
 
 
 class Model(Protocol):
@@ -50,6 +51,7 @@ class Ranker:
 
     Attributes:
         curves: one of each outcome.
+        shifts: what a surface adds to the log odds behind the curves, float64 (surfaces, outcomes).
         features: names of the columns of Rows.features.
         surfaces: names that Rows.surface numbers.
         report: how it was trained and how it is calibrated, for the card.
@@ -57,6 +59,7 @@ class Ranker:
 
     model: Model
     curves: tuple[Curve, ...]
+    shifts: NDArray[np.float64]
     features: tuple[str, ...]
     surfaces: tuple[str, ...]
     version: str
@@ -86,9 +89,10 @@ class Ranker:
     def placed(self, read: Chances, rows: Rows) -> Chances:
         """`chances` from what was read of the same rows."""
         raw = self.model.placed(read, rows)
+        shifts = self.shifts[rows.surface]
         for outcome, curve in enumerate(self.curves):
-            if curve.method != "identity":
-                raw[:, outcome] = curve(raw[:, outcome])
+            if curve.method != "identity" or self.shifts[:, outcome].any():
+                raw[:, outcome] = curve(raw[:, outcome], shifts[:, outcome])
         return in_order(np.clip(raw, LEAST, MOST))
 
     def surface(self, name: str) -> int:
@@ -100,6 +104,7 @@ class Ranker:
         from safetensors.numpy import save_file
 
         arrays = {f"model.{name}": np.ascontiguousarray(array) for name, array in self.model.arrays().items()}
+        arrays[SHIFTS] = np.ascontiguousarray(self.shifts)
         for outcome, curve in zip(OUTCOMES, self.curves, strict=True):
             arrays |= {f"curve.{outcome}.raw": curve.raw, f"curve.{outcome}.calibrated": curve.calibrated}
         card = {
@@ -133,7 +138,9 @@ class Ranker:
             for outcome, method in zip(OUTCOMES, card["curves"], strict=True)
         ]
         names = tuple(card["features"]), tuple(card["surfaces"])
-        return cls(model, tuple(curves), *names, card["version"], card["report"])
+        # Versions of before surfaces had shifts have none in the file.
+        shifts = arrays.get(SHIFTS, np.zeros((len(names[1]), len(OUTCOMES))))
+        return cls(model, tuple(curves), shifts, *names, card["version"], card["report"])
 
 
 def _part(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:

@@ -1,6 +1,6 @@
 """An engine changes what people see, and so what they do: its chances are mended by what it logged itself."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from recsys.ranking.fitting import judged_head
 from recsys.ranking.labels import Shown, shown
 from recsys.ranking.ranker import Ranker
 from recsys.ranking.rows import CLICK
+from recsys.ranking.shifts import fitted_shifts, taken_out
 from recsys.slate import OUTCOMES
 from recsys.training.successor import next_version, register_successor
 
@@ -34,8 +35,8 @@ HALF_LIFE = 3 * DAY
 def recalibrate(workspace: "Workspace", *, days: int = DAYS, use: bool = True) -> "ModelRecord | None":
     """A new version of the engine that serves, with its chances bent to what followed from its own slates.
 
-    Curves are fitted to the earlier part of what this version logged in the last `days`, and kept where they do better
-    on the later part; then they are fitted to all of it.
+    Curves of all surfaces together and each surface's shift are fitted to the earlier part of what this version logged
+    in the last `days`, and kept where they do better on the later part; then they are fitted to all of it.
 
     Returns:
         The new version, which serves if `use`; None where the log holds too little, or no outcome gains.
@@ -51,20 +52,20 @@ def recalibrate(workspace: "Workspace", *, days: int = DAYS, use: bool = True) -
     clicks = int(np.nansum(log.labels[:, CLICK])) if len(log) else 0
     if clicks < LEAST_CLICKS:
         return None
-    users = place(log.users, log.users.unique().to_pylist())
-    found = [_better(log, users, k) for k in range(len(OUTCOMES))]
-    if all(curve is None for curve, _ in found):
+    found = [_better(log, ranker, k) for k in range(len(OUTCOMES))]
+    if all(change is None for change, _ in found):
         return None
     version = next_version(workspace, record)
-    curves = tuple(
-        old if new is None else chained(old, new) for old, (new, _) in zip(ranker.curves, found, strict=True)
-    )
+    curves, shifts = list(ranker.curves), ranker.shifts.copy()
+    for k, (change, _) in enumerate(found):
+        if change is not None:
+            curves[k], shifts[:, k] = chained(curves[k], change.curve), change.shifts
     told = {outcome: each for outcome, (_, each) in zip(OUTCOMES, found, strict=True)}
     report = {**ranker.report, "recalibrated": {"from": record.version, "rows": len(log), "heads": told}}
     return register_successor(
         workspace,
         record,
-        replace(ranker, curves=curves, version=version, report=report),
+        replace(ranker, curves=tuple(curves), shifts=shifts, version=version, report=report),
         metrics={**record.metrics, "recalibrated": told},
         card={**record.card, "recalibrated": {"from": record.version, "rows": len(log), "clicks": clicks}},
         reason=f"{version} is {record.version} with chances as its own log has them" if use else None,
@@ -96,21 +97,92 @@ def _own_log(workspace: "Workspace", version: str, days: int) -> Shown:
     return log.take(own)
 
 
-def _better(log: Shown, users: NDArray[np.int64], outcome: int) -> tuple[Curve | None, dict[str, Any] | None]:
-    """A curve that does better on the later part of the log, and how both did there, as far as windows are closed;
-    None where there is none. What came early counts for outcomes whose windows are open."""
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows of a log of which an outcome, or what came of it so far, is known; arrays of shape (rows,).
+
+    Attributes:
+        told: chances as they were logged.
+        bare: the same without the shift of the surface.
+        labels: nan while the window is open; `happened` has what came early in their place.
+        surface: as the ranker numbers them.
+        weight: how much is known of the row, and half as much every HALF_LIFE before the last.
+    """
+
+    told: NDArray[np.float64]
+    bare: NDArray[np.float64]
+    labels: NDArray[np.float32]
+    happened: NDArray[np.float32]
+    user: NDArray[np.int64]
+    surface: NDArray[np.int64]
+    weight: NDArray[np.float64]
+
+    def take(self, rows: NDArray[np.bool_]) -> "_Rows":
+        """Only these."""
+        return _Rows(*(getattr(self, name)[rows] for name in self.__slots__))
+
+    def loss(self, chances: NDArray[np.float64]) -> float:
+        """Log loss of these chances."""
+        return log_loss(chances, self.happened, self.weight)
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A curve that follows the one that served, and shifts in place of those that served."""
+
+    curve: Curve
+    shifts: NDArray[np.float64]
+
+    @classmethod
+    def fitted(cls, rows: _Rows, surfaces: int, *, bent: bool) -> "_Change":
+        """With a new curve if `bent`, else shifts alone."""
+        curve = fitted(rows.bare, rows.happened, rows.user, rows.weight) if bent else IDENTITY
+        shifts = fitted_shifts(
+            curve(rows.bare),
+            rows.happened,
+            rows.surface,
+            surfaces=surfaces,
+            user=rows.user,
+            weight=rows.weight,
+        )
+        return cls(curve, shifts)
+
+    def __call__(self, rows: _Rows) -> NDArray[np.float64]:
+        """The rows' chances after the change."""
+        return self.curve(rows.bare, self.shifts[rows.surface])
+
+
+def _better(log: Shown, ranker: Ranker, outcome: int) -> tuple[_Change | None, dict[str, Any] | None]:
+    """A curve and shifts, or shifts alone, that do better on the later part of the log than what served, and how both
+    did there, as far as windows are closed; None where there are none. What came early counts for outcomes whose
+    windows are open."""
     known = log.early.weight[:, outcome] > 0
-    p, y = log.chances[known, outcome], log.early.happened[known, outcome]
-    who, when = users[known], log.time[known]
-    weight = log.early.weight[known, outcome] * np.exp2((when - log.time[-1]) / HALF_LIFE)
-    if not len(p):
+    if not known.any():
         return None, None
-    later = when >= np.quantile(when, 1 - HELD_OUT, method="higher")
-    early = ~later
-    curve = fitted(p[early], y[early], who[early], weight[early]) if later.any() and early.any() else IDENTITY
-    losses = [log_loss(each, y[later], weight[later]) for each in (p[later], curve(p[later]))]
-    if curve.method == "identity" or losses[1] >= losses[0]:
+    rows, time = _rows(log, ranker, outcome).take(known), log.time[known]
+    after = time >= np.quantile(time, 1 - HELD_OUT, method="higher")
+    if after.all():
         return None, None
-    labels = log.labels[known, outcome][later]
-    before, after = (judged_head(each, labels, who[later]) for each in (p[later], curve(p[later])))
-    return fitted(p, y, who, weight), {"before": before, "after": after}
+    early, later = rows.take(~after), rows.take(after)
+    tried = {bent: _Change.fitted(early, len(ranker.surfaces), bent=bent) for bent in (True, False)}
+    losses = {bent: later.loss(change(later)) for bent, change in tried.items()}
+    best = min(losses, key=lambda bent: losses[bent])
+    if losses[best] >= later.loss(later.told):
+        return None, None
+    told = [judged_head(each, later.labels, later.user) for each in (later.told, tried[best](later))]
+    return _Change.fitted(rows, len(ranker.surfaces), bent=best), dict(zip(("before", "after"), told, strict=True))
+
+
+def _rows(log: Shown, ranker: Ranker, outcome: int) -> _Rows:
+    names = log.surface.unique().to_pylist()
+    surface = np.array([ranker.surface(name) for name in names], np.int64)[place(log.surface, names)]
+    told = log.chances[:, outcome]
+    return _Rows(
+        told,
+        taken_out(told, ranker.shifts[surface, outcome]),
+        log.labels[:, outcome],
+        log.early.happened[:, outcome],
+        place(log.users, log.users.unique().to_pylist()),
+        surface,
+        log.early.weight[:, outcome] * np.exp2((log.time - log.time[-1]) / HALF_LIFE),
+    )

@@ -41,7 +41,7 @@ def test_trees_learn_and_a_head_with_too_few_outcomes_is_its_base_rate():
 def test_trees_save_to_what_they_were_without_pickle(tmp_path):
     trees = train_boosted(made_up(np.random.default_rng(6), 3_000, 6, 2), rng=np.random.default_rng(1))
     curves = (IDENTITY,) * len(OUTCOMES)
-    Ranker(trees, curves, tuple("abcdef"), ("x", "y"), "v", {}).save(tmp_path / "ranker")
+    Ranker(trees, curves, np.zeros((2, len(OUTCOMES))), tuple("abcdef"), ("x", "y"), "v", {}).save(tmp_path / "ranker")
     rows = made_up(np.random.default_rng(7), 100, 6, 2).rows
     loaded = Ranker.load(tmp_path / "ranker").model
     assert isinstance(loaded, Boosted)

@@ -131,37 +131,44 @@ def test_only_impressions_since_a_time_are_taken(tmp_path):
     assert len(shown(workspace, since=int(NOON.timestamp() * 1e6) + 1)) == 0
 
 
-def test_purchases_that_came_early_stand_for_those_that_come_later(tmp_path):
-    """Slates over 30 days, one in five bought, after 1.5 days on average: all are known, or those of the last week not."""
-    rng = np.random.default_rng(6)
-    workspace, slates = Workspace.create(tmp_path / "shop"), 6_000
+def a_month(folder: Path, rng: np.random.Generator, delays: dict[str, float]) -> tuple[Workspace, np.ndarray]:
+    """Slates over 30 days in turn on these surfaces, one in five bought after so many days on average, as far as those
+    days tell; and of all slates after how many days they were bought, inf for never."""
+    workspace, slates = Workspace.create(folder / "shop"), 6_000
     times = [NOON + timedelta(days=30 * k / slates) for k in range(slates)]
+    surfaces = [list(delays)[k % len(delays)] for k in range(slates)]
     rows = [
-        {"slate_id": f"s{k}", "position": 1, "user_id": f"u{k}", "time": time, "surface": "homepage", "item_id": "a", "propensity": 0.5, "policy": "p"}
+        {"slate_id": f"s{k}", "position": 1, "user_id": f"u{k}", "time": time, "surface": surfaces[k], "item_id": "a", "propensity": 0.5, "policy": "p"}
         for k, time in enumerate(times)
     ]  # fmt: skip
-    delays, bought = rng.exponential(1.5, slates), rng.random(slates) < 0.2
+    after = rng.exponential([delays[surface] for surface in surfaces])
+    after[rng.random(slates) >= 0.2] = np.inf
     events = [
         {
             "unit_id": f"u{k}",
             "kind": kind,
             "item_id": "a",
             "slate_id": f"s{k}",
-            "time": times[k] + timedelta(days=after),
+            "time": times[k] + timedelta(days=days),
         }
-        for k in np.flatnonzero(bought)
-        for kind, after in (("view", 0.001), ("purchase", delays[k]))
+        for k in np.flatnonzero(np.isfinite(after))
+        for kind, days in (("view", 0.001), ("purchase", after[k]))
     ]
     events = [event for event in events if event["time"] < at(30)]
     workspace.lake.append("recommendations", pa.Table.from_pylist(rows), source="slates")
     workspace.lake.append("events", pa.Table.from_pylist(events), source="events")
+    return workspace, after
+
+
+def test_purchases_that_came_early_stand_for_those_that_come_later(tmp_path):
+    workspace, after = a_month(tmp_path, np.random.default_rng(6), {"homepage": 1.5})
     log = shown(workspace, known_until=int(at(30).timestamp() * 1e6))
     purchase, wishlist = OUTCOMES.index("purchase"), OUTCOMES.index("wishlist")
     opened = np.isnan(log.labels[:, purchase])
     weight, happened = log.early.weight[opened, purchase], log.early.happened[opened, purchase]
-    assert 0.2 * slates < opened.sum() < 0.25 * slates
+    assert 0.2 * len(log) < opened.sum() < 0.25 * len(log)
     told, plain = weight @ happened / weight.sum(), (happened > 0).mean()
-    within = (delays[bought] < 7).mean() * 0.2
+    within = (after < 7).mean()
     assert abs(told - within) < 4 * np.sqrt(0.2 * 0.8 / weight.sum())
     assert plain < 0.9 * within
     closed = ~opened
@@ -169,3 +176,17 @@ def test_purchases_that_came_early_stand_for_those_that_come_later(tmp_path):
     assert np.array_equal(log.early.happened[closed, purchase], log.labels[closed, purchase])
     # Nobody wished for anything, so nothing says how soon that comes.
     assert set(log.early.weight[np.isnan(log.labels[:, wishlist]), wishlist].tolist()) == {0.0}
+
+
+def test_where_purchases_come_later_they_are_expected_later(tmp_path):
+    """By the delays of both surfaces together the slow one would seem to sell half of what it does."""
+    workspace, after = a_month(tmp_path, np.random.default_rng(7), {"homepage": 0.2, "post_purchase": 3.0})
+    log = shown(workspace, known_until=int(at(30).timestamp() * 1e6))
+    purchase, slow = OUTCOMES.index("purchase"), np.arange(len(log)) % 2 == 1
+    opened = np.isnan(log.labels[:, purchase])
+    for there in (slow, ~slow):
+        rows = opened & there
+        weight, happened = log.early.weight[rows, purchase], log.early.happened[rows, purchase]
+        assert abs(weight @ happened / weight.sum() - (after[there] < 7).mean()) < 4 * np.sqrt(0.16 / weight.sum())
+    weight = log.early.weight[:, purchase]
+    assert weight[opened & slow].mean() < 0.8 * weight[opened & ~slow].mean()

@@ -1,6 +1,7 @@
 """Chances are mended by what followed from the engine's own slates, and left alone where that says nothing."""
 
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from recsys.engine.engine import Engine
 from recsys.errors import ModelError
 from recsys.ranking.calibration import chained, chance, fitted, log_odds
 from recsys.ranking.ranker import Ranker
+from recsys.ranking.rows import CLICK
 from recsys.slate import OUTCOMES, Request
 from recsys.training.recalibration import as_served, recalibrate
 from store import Workspace
@@ -20,16 +22,20 @@ from tests.recsys.engine.workspaces import VERSION, a_shop, a_trained_shop, afte
 PLACES = 10
 
 
-def a_log(folder: Path, *, told: float, slates: int = 600, model: str | None = VERSION) -> Workspace:
-    """A trained shop whose engine showed slates over 20 days and told `told` times the chance of a click."""
+def a_log(
+    folder: Path, *, told: float, slates: int = 600, model: str | None = VERSION, on_cart: float = 1.0
+) -> Workspace:
+    """A trained shop whose engine showed slates over 20 days, every other beside the cart, and told `told` times the
+    chance of a click; beside the cart the odds are `on_cart` times as high as elsewhere, of which it knows nothing."""
     workspace = Workspace.open(shutil.copytree(a_trained_shop().path, folder / "shop"))
     rng = np.random.default_rng(1)
     true = rng.uniform(0.05, 0.35, slates * PLACES)
-    clicked = rng.random(len(true)) < true
+    cart = np.repeat(np.arange(slates) % 2 == 1, PLACES)
+    clicked = rng.random(len(true)) < np.where(cart, chance(log_odds(true) + np.log(on_cart)), true)
     begin, items = after(a_shop()), [f"i{k:04}" for k in range(PLACES)]
     times = [begin + timedelta(days=20 * k / slates) for k in range(slates)]
     rows = [
-        {"slate_id": f"s{k}", "position": p + 1, "user_id": f"u{k % 97}", "time": times[k], "surface": "homepage",
+        {"slate_id": f"s{k}", "position": p + 1, "user_id": f"u{k % 97}", "time": times[k], "surface": "cart" if k % 2 else "homepage",
          "item_id": items[p], "propensity": 0.5, "policy": "p", "model": model, "p_click": told * true[PLACES * k + p],
          **{f"p_{outcome}": 0.001 for outcome in OUTCOMES[1:]}}
         for k in range(slates)
@@ -74,6 +80,44 @@ def test_chances_that_were_twice_too_high_are_halved_in_a_new_version_that_serve
     assert slate.model == made.version
     # Of the new version nothing is logged yet: there is nothing to mend it by.
     assert recalibrate(workspace) is None
+
+
+def a_ranker_that_adds(workspace: Workspace, shift: float) -> None:
+    """The version that serves adds this to the log odds of a click beside the cart."""
+    folder = workspace.path / "models" / "engine" / VERSION / "ranker"
+    ranker = Ranker.load(folder)
+    shifts = ranker.shifts.copy()
+    shifts[ranker.surface("cart"), CLICK] = shift
+    shutil.rmtree(folder)
+    replace(ranker, shifts=shifts).save(folder)
+
+
+def test_a_surface_with_twice_the_odds_is_mended_and_the_others_stay(tmp_path):
+    workspace = a_log(tmp_path, told=1.0, on_cart=2.0, slates=1_500)
+    made = recalibrate(workspace)
+    assert made is not None
+    ranker = Ranker.load(workspace.path / made.artifact / "ranker")
+    # A curve of both surfaces may take up a part of it.
+    lift = ranker.shifts[ranker.surface("cart"), CLICK] - ranker.shifts[ranker.surface("homepage"), CLICK]
+    assert lift == pytest.approx(np.log(2), abs=0.15)
+    assert not ranker.shifts[:, CLICK + 1 :].any()
+    before, after = (made.metrics["recalibrated"]["click"][each] for each in ("before", "after"))
+    assert after["calibration_error"] < 2 * after["calibration_floor"]
+    assert before["calibration_error"] > 2 * after["calibration_error"]
+
+
+def test_what_was_added_for_a_surface_is_found_anew_not_added_to(tmp_path):
+    """Both logs are of a version that halves the odds beside the cart, in one rightly: nothing changes, or it goes."""
+    right = a_log(tmp_path, told=1.0, slates=1_500)
+    halved = a_log(tmp_path / "halved", told=1.0, slates=1_500, on_cart=2.0)
+    for workspace in (right, halved):
+        a_ranker_that_adds(workspace, -np.log(2))
+    assert recalibrate(right) is None
+    made = recalibrate(halved)
+    assert made is not None
+    ranker = Ranker.load(halved.path / made.artifact / "ranker")
+    lift = ranker.shifts[ranker.surface("cart"), CLICK] - ranker.shifts[ranker.surface("homepage"), CLICK]
+    assert abs(lift) < 0.15
 
 
 @pytest.mark.parametrize(

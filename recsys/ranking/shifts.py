@@ -1,0 +1,67 @@
+"""What one surface adds to the chances that a curve of all surfaces together gives: people mean other things there."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.ranking.calibration import PLATT_FROM, Floats, chance, log_odds
+
+# How far surfaces' log odds are expected to lie from the whole's. With four surfaces a spread that is found from
+# them is mostly luck, so it is a constant: in the demo they lay .03 (wishlist) to .4 (purchase) apart.
+SPREAD = 0.3
+# Surfaces get shifts where luck alone makes differences like theirs in this share of cases at most.
+LUCK = 0.01
+STEPS = 50
+
+
+def fitted_shifts(
+    chances: Floats,
+    happened: NDArray[np.floating],
+    surface: NDArray[np.integer],
+    *,
+    surfaces: int,
+    user: NDArray[np.integer],
+    weight: NDArray[np.floating] | None = None,
+) -> Floats:
+    """What to add to the log odds on each surface, float64 (surfaces,): 0 where there are no rows, little where few.
+
+    The most likely shifts if each is drawn from N(0, SPREAD^2) before anything is seen (ridge regression with the
+    chances' log odds as an offset; a random intercept a surface with a known variance), found by Newton steps. All
+    are 0 with fewer than PLATT_FROM outcomes, or if the surfaces do not differ from the chances beyond luck.
+
+    Args:
+        chances: behind the curve.
+        surface: which one a row is of, from 0.
+        user: a number a person, whose rows depend on each other.
+        weight: of each row; where outcomes are still to come, `happened` and this as in `Early`.
+    """
+    counted = np.ones(len(chances)) if weight is None else np.asarray(weight, np.float64)
+    odds, y = log_odds(chances), np.asarray(happened, np.float64)
+    shifts, pull = np.zeros(surfaces), SPREAD**-2
+    off = counted * (chance(odds) - y)
+    if counted @ y < PLATT_FROM or not _beyond_luck(off, surface, user, surfaces):
+        return shifts
+    for _ in range(STEPS):
+        p = chance(odds + shifts[surface])
+        slope = np.bincount(surface, counted * (p - y), surfaces) + pull * shifts
+        bend = np.bincount(surface, counted * p * (1 - p), surfaces) + pull
+        step = np.clip(slope / bend, -1.0, 1.0)
+        shifts -= step
+        if np.abs(step).max(initial=0.0) < 1e-10:
+            break
+    return shifts
+
+
+def taken_out(chances: Floats, shifts: Floats) -> Floats:
+    """What the chances were before each row's shift was added."""
+    return chance(log_odds(chances) - shifts)
+
+
+def _beyond_luck(off: Floats, surface: NDArray[np.integer], user: NDArray[np.integer], surfaces: int) -> bool:
+    """Score test of all shifts being 0, where what one person's rows are off by is one draw: chi square, one degree of
+    freedom a surface."""
+    from scipy.stats import chi2
+
+    people, row = np.unique(user, return_inverse=True)
+    each = np.bincount(row * surfaces + surface, off, len(people) * surfaces).reshape(-1, surfaces)
+    total = each.sum(axis=0)
+    return bool(total @ np.linalg.pinv(each.T @ each) @ total > chi2.isf(LUCK, surfaces))
