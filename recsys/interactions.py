@@ -72,6 +72,15 @@ class Interactions:
         """Where each user's acts begin, shape (users + 1,): user u has rows starts[u]:starts[u + 1]."""
         return np.searchsorted(self.user, np.arange(len(self.users) + 1))
 
+    @property
+    def pair(self) -> NDArray[np.int64]:
+        """A number for each act's user and item together: user * items + item."""
+        return self.user.astype(np.int64) * len(self.items) + self.item
+
+    def are(self, action: str | None) -> NDArray[np.bool_]:
+        """True where an act is of this action, a name of ACTIONS; everywhere for None."""
+        return np.ones(len(self), bool) if action is None else self.action == ACTIONS.index(action)
+
     def keep(self, rows: NDArray[np.bool_]) -> "Interactions":
         """Only these acts, with users and items numbered as before."""
         return replace(self, user=self.user[rows], item=self.item[rows], action=self.action[rows], time=self.time[rows])
@@ -85,5 +94,5 @@ class Interactions:
         from scipy.sparse import csr_array
 
         shape = len(self.users), len(self.items)
-        once = np.unique(self.user.astype(np.int64) * shape[1] + self.item)
+        once = np.unique(self.pair)
         return csr_array((np.ones(len(once), np.float32), (once // shape[1], once % shape[1])), shape=shape)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from recsys.errors import DataError
 from recsys.evaluation.sources import Source
 from recsys.evaluation.split import Split, together
-from recsys.interactions import ACTIONS, Interactions
+from recsys.interactions import Interactions
 
 PROTOCOLS = ("leave_one_out", "given_split", "ratio_split", "leave_items_out", "new_items")
 HELD_OUT = 0.1
@@ -43,7 +43,7 @@ def leave_one_out(source: Source) -> Split:
     McAuley, ICDM 2018, section IV-A.
     """
     acts = source.acts
-    of_target = np.flatnonzero(_is_target(acts, source.target))
+    of_target = np.flatnonzero(acts.are(source.target))
     users, starts, counts = np.unique(acts.user[of_target], return_index=True, return_counts=True)
     enough = counts >= 3
     last = of_target[(starts + counts - 1)[enough]]
@@ -74,7 +74,7 @@ def _uniform(split: Split, rng: np.random.Generator) -> NDArray[np.int32] | None
     """A hundred items for each wanted act of the test, drawn of those its user never had; as SASRec's code samples."""
     question, items = split.question("test"), len(split.train.items)
     had = together(question.seen, question.wanted)
-    keys = np.unique(had.user.astype(np.int64) * items + had.item)
+    keys = np.unique(had.pair)
     if np.bincount(had.user).max() > items // 2:
         return None
     base = question.wanted.user.astype(np.int64)[:, None] * items
@@ -91,7 +91,7 @@ def given_split(source: Source) -> Split:
     train, validation, words = source.acts, source.validation, "validation as given"
     if validation is None:
         drawn = np.random.default_rng(0).random(len(train)) < HELD_OUT
-        drawn &= _is_target(train, source.target)
+        drawn &= train.are(source.target)
         if source.judged is not None:
             drawn &= source.judged[train.user]
         drawn = _told_of(train, drawn, source.test)
@@ -115,8 +115,8 @@ def _told_of(train: Interactions, drawn: NDArray[np.bool_], test: Interactions) 
     Of Tmall's purchases a fifth are of items that the user had in the cart, of those in the test none: validation that
     kept the carts would choose heads that copy them.
     """
-    past, aim = (acts.user.astype(np.int64) * len(acts.items) + acts.item for acts in (train, test))
-    return drawn if np.isin(aim, past).any() else drawn | np.isin(past, past[drawn])
+    past = train.pair
+    return drawn if np.isin(test.pair, past).any() else drawn | np.isin(past, past[drawn])
 
 
 def ratio_split(source: Source, rng: np.random.Generator) -> Split:
@@ -126,9 +126,9 @@ def ratio_split(source: Source, rng: np.random.Generator) -> Split:
     two stay to train. Source: Zhao et al., CIKM 2021, `RatioSplit` grouped by user.
     """
     acts = once(source.acts, source.target)
-    shuffled = acts.keep(_is_target(acts, source.target))
+    aimed = acts.are(source.target)
     part = np.zeros(len(acts), np.int8)
-    part[_is_target(acts, source.target)] = _eight_one_one(shuffled.user, rng)
+    part[aimed] = _eight_one_one(acts.user[aimed], rng)
     return Split(
         source.name,
         "each user's items drawn 8:1:1 into train, validation, test; learnt from train alone (RecBole)",
@@ -188,12 +188,7 @@ def leave_items_out(source: Source, rng: np.random.Generator, *, alone: bool = F
 
 def once(acts: Interactions, target: str | None) -> Interactions:
     """Without later acts of a user on the same item, as far as they are of the target action."""
-    pairs = acts.user.astype(np.int64) * len(acts.items) + acts.item
-    keep = ~_is_target(acts, target)
+    keep = ~acts.are(target)
     rows = np.flatnonzero(~keep)
-    keep[rows[np.unique(pairs[rows], return_index=True)[1]]] = True
+    keep[rows[np.unique(acts.pair[rows], return_index=True)[1]]] = True
     return acts.keep(keep)
-
-
-def _is_target(acts: Interactions, target: str | None) -> NDArray[np.bool_]:
-    return np.ones(len(acts), bool) if target is None else acts.action == ACTIONS.index(target)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.interactions import ACTIONS, Interactions
+from recsys.interactions import Interactions
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -18,7 +18,7 @@ def signals(data: Interactions, target: str | None, others: float = 0.0) -> "csr
     """
     if target is None:
         return data.matrix()
-    is_target = data.action == ACTIONS.index(target)
+    is_target = data.are(target)
     matrix = data.keep(is_target).matrix()
     if others:
         matrix = matrix.maximum(data.keep(~is_target).matrix() * np.float32(others))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.interactions import ACTIONS, Interactions
+from recsys.interactions import Interactions
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +33,12 @@ def asked(
     candidates: NDArray[np.bool_] | None = None,
 ) -> Question:
     """To find the target acts of `part` again, with the items left out that `past` has under the target action."""
-    seen = _of_action(past, target)
-    return Question(known, seen, _new(_of_action(part, target), seen), candidates)
-
-
-def _of_action(acts: Interactions, action: str | None) -> Interactions:
-    return acts if action is None else acts.keep(acts.action == ACTIONS.index(action))
+    seen = past.keep(past.are(target))
+    return Question(known, seen, _new(part.keep(part.are(target)), seen), candidates)
 
 
 def _new(wanted: Interactions, seen: Interactions) -> Interactions:
     """Each (user, item) of `wanted` once, without those in `seen`: those could not be recommended."""
-    pairs = wanted.user.astype(np.int64) * len(wanted.items) + wanted.item
-    first = np.zeros(len(pairs), bool)
-    first[np.unique(pairs, return_index=True)[1]] = True
-    return wanted.keep(first & ~np.isin(pairs, seen.user.astype(np.int64) * len(seen.items) + seen.item))
+    first = np.zeros(len(wanted), bool)
+    first[np.unique(wanted.pair, return_index=True)[1]] = True
+    return wanted.keep(first & ~np.isin(wanted.pair, seen.pair))
