@@ -16,17 +16,30 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[3]
 
 
+# How long a busy machine may take for what takes a moment; nothing that is waited for is a claim on time.
+PATIENCE = 180.0
+
+
 def free_port() -> int:
-    with socket.socket() as opened:
-        opened.bind(("127.0.0.1", 0))
-        return int(opened.getsockname()[1])
+    with held_port() as held:
+        return int(held.getsockname()[1])
+
+
+def held_port() -> socket.socket:
+    """A socket that has a port and does not listen: a server may listen there, and nobody else is given the port."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    return held
 
 
 class Served:
     """One running server."""
 
     def __init__(self, workspace: Path) -> None:
-        self.port = free_port()
+        # Held as long as this is: also while the server is killed and comes again.
+        self._held = held_port()
+        self.port = int(self._held.getsockname()[1])
         self._command = [sys.executable, *self.command(workspace)]
         self._begin()
 
@@ -36,7 +49,7 @@ class Served:
     def _begin(self) -> None:
         self.process = subprocess.Popen(self._command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
 
-    def wait(self, seconds: float = 60) -> None:
+    def wait(self, seconds: float = PATIENCE) -> None:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             if self.process.poll() is not None:
@@ -45,7 +58,8 @@ class Served:
                 if self.get("/v1/health")[0] == 200:
                     return
             except OSError:
-                time.sleep(0.05)
+                pass
+            time.sleep(0.05)
         raise RuntimeError("the server did not come up")
 
     def get(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
@@ -58,7 +72,7 @@ class Served:
     def send(
         self, method: str, path: str, body: bytes | None, headers: dict[str, str]
     ) -> tuple[int, bytes, dict[str, str]]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
@@ -69,11 +83,11 @@ class Served:
     def stop(self) -> None:
         """As an operator stops it: it drains."""
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(60)
+        self.process.wait(PATIENCE)
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait(60)
+        self.process.wait(PATIENCE)
 
     def restart(self) -> None:
         """On the same port, once the process has ended."""
@@ -97,6 +111,7 @@ def served(workspace: Path, kind: type[Served] = Served) -> Iterator[Served]:
     finally:
         if server.process.poll() is None:
             server.stop()
+        server._held.close()
 
 
 if __name__ == "__main__":

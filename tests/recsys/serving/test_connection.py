@@ -10,14 +10,14 @@ from contextlib import ExitStack
 import pytest
 
 from recsys.serving.process import DESCRIPTORS, UNREAD_SECONDS, bound, with_descriptors
-from tests.recsys.serving.served import Served, served
+from tests.recsys.serving.served import PATIENCE, Served, served
 from tests.recsys.serving.test_kill import a_shop
 
 HEAD = b"GET /v1/health HTTP/1.1\r\nHost: x\r\n"
 POST = b"POST /v1/target HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 CONNECTIONS = 5
-# Deadlines of the server here; what waits for them waits far longer before it calls it a failure.
-SECONDS, PATIENCE = 0.5, 30.0
+# Deadlines of the server here.
+SECONDS = 0.5
 
 
 @pytest.fixture(scope="module")

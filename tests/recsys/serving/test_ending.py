@@ -20,7 +20,7 @@ from recsys.serving.running import Running
 from recsys.serving.segment import HEADER, JournalError, Record, whole
 from store import Workspace
 from tests.recsys.serving.plain import PopularityPolicy
-from tests.recsys.serving.served import ROOT, Served, free_port, served
+from tests.recsys.serving.served import PATIENCE, ROOT, Served, free_port, served
 from tests.recsys.serving.test_kill import Client, a_shop, ids
 from tests.recsys.serving.test_running import until
 
@@ -44,7 +44,7 @@ def test_a_server_that_is_stopped_under_load_answers_what_it_began_and_keeps_all
         clients = [Client(server, number) for number in range(4)]
         for client in clients:
             client.start()
-        assert until(lambda: all(len(client.acknowledged) > 20 for client in clients), 60)
+        assert until(lambda: all(len(client.acknowledged) > 20 for client in clients))
         begun = time.monotonic()
         server.stop()
         assert server.process.returncode == 0
@@ -53,7 +53,7 @@ def test_a_server_that_is_stopped_under_load_answers_what_it_began_and_keeps_all
             client.ending.set()
         server.restart()
         for client in clients:
-            client.join(90)
+            client.join(PATIENCE)
     acknowledged = sorted(name for client in clients for name in client.acknowledged)
     assert sorted(ids(workspace, "events")) == acknowledged
     assert list((workspace.path / "journal").glob("*.closed")) == []
@@ -63,7 +63,7 @@ def test_a_request_that_is_under_way_when_the_server_is_told_to_stop_is_answered
     workspace = a_shop(tmp_path / "shop", "body_seconds = 60\nat_once = 2")
     with served(workspace.path) as server:
         body = json.dumps({"events": [{"event_id": "late", "unit_id": "u1", "kind": "view"}]}).encode()
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
         connection.putrequest("POST", "/v1/events")
         connection.putheader("content-type", "application/json")
         connection.putheader("content-length", str(len(body)))
@@ -74,7 +74,7 @@ def test_a_request_that_is_under_way_when_the_server_is_told_to_stop_is_answered
         assert until(lambda: not listens(server))
         connection.send(body[10:])
         assert connection.getresponse().status == 202
-        assert server.process.wait(60) == 0
+        assert server.process.wait(PATIENCE) == 0
     assert ids(workspace, "events") == ["late"]
 
 
@@ -93,7 +93,7 @@ def test_a_server_that_is_told_to_stop_ends_with_0_and_without_a_word(
     with served(a_shop(tmp_path / "shop").path) as server:
         assert server.post("/v1/events", an_event("a"))[0] == 202
         server.process.send_signal(told)
-        assert server.process.wait(60) == 0
+        assert server.process.wait(PATIENCE) == 0
     assert capfd.readouterr().err.splitlines()[1:] == []
 
 
@@ -107,7 +107,7 @@ def test_a_server_that_still_loads_its_engine_ends_at_once_when_it_is_told_to(
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, cwd=ROOT) as process:
         assert process.stdout is not None and process.stdout.readline() == b"loading\n"
         process.send_signal(told)
-        assert process.wait(60) == 0
+        assert process.wait(PATIENCE) == 0
     # Nothing is locked or broken.
     Journal(workspace.path / "journal").close()
 
@@ -123,7 +123,7 @@ def test_a_server_that_opens_another_engine_ends_without_waiting_for_it(
 
     def opening(asked: Workspace) -> PopularityPolicy:
         if opened.is_set():
-            going_on.wait(60)
+            going_on.wait(PATIENCE)
         opened.set()
         return PopularityPolicy.open(asked)
 
@@ -152,7 +152,7 @@ def test_a_second_server_of_a_workspace_is_told_who_serves_it_and_what_to_do(tmp
     with served(workspace.path) as server:
         command = [sys.executable, "-m", "holdout", "serve", "--workspace", str(workspace.path)]
         command += ["--port", str(free_port())]
-        second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+        second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
         assert second.returncode == 3
         assert f"process {server.process.pid} serves this workspace" in second.stderr
         assert "Ask that server, or stop it first." in second.stderr and "Traceback" not in second.stderr
@@ -163,7 +163,7 @@ def test_a_second_server_on_a_port_is_told_so_before_it_loads_anything(tmp_path:
     with served(a_shop(tmp_path / "shop").path) as server:
         other = a_shop(tmp_path / "other").path
         command = [sys.executable, "-m", "holdout", "serve", "--workspace", str(other), "--port", str(server.port)]
-        second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+        second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
         assert second.returncode == 1
         assert f"port {server.port} of 127.0.0.1 cannot be taken" in second.stderr and "--port" in second.stderr
         assert "Traceback" not in second.stderr and not (other / "journal").exists()

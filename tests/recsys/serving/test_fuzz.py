@@ -25,7 +25,17 @@ def test_the_server_keeps_to_its_declaration_whatever_is_sent(tmp_path: Path) ->
             "run",
             f"http://127.0.0.1:{server.port}/openapi.json",
         ]
-        bounds = ["--checks", "all", "--max-examples", "40", "--seed", "20261120", "--no-shrink"]
+        bounds = [
+            "--checks",
+            "all",
+            "--max-examples",
+            "40",
+            "--seed",
+            "20261120",
+            "--no-shrink",
+            "--request-timeout",
+            "60",
+        ]
         done = subprocess.run([*command, *bounds], cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout
         assert "5 selected / 5 total" in done.stdout

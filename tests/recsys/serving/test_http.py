@@ -19,7 +19,7 @@ from recsys.serving.operations import document, operations
 from recsys.serving.schema import compiled
 from recsys.settings import ServingSettings
 from store import WorkspaceError
-from tests.recsys.serving.served import Served, served
+from tests.recsys.serving.served import PATIENCE, Served, served
 from tests.recsys.serving.test_kill import a_shop
 
 JSON = {"content-type": "application/json"}
@@ -37,22 +37,23 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture(scope="module")
 def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     digest = hashlib.sha256(KEY.encode()).hexdigest()
-    settings = f'api_keys_sha256 = ["{digest}"]\nrequests_per_second = 5'
+    settings = f'api_keys_sha256 = ["{digest}"]\nrequests_per_second = 1'
     workspace = a_shop(tmp_path_factory.mktemp("keyed") / "shop", settings)
     with served(workspace.path) as running:
         yield running
 
 
 def test_an_answer_on_a_kept_connection_does_not_wait_for_an_acknowledgement(server: Served) -> None:
-    """A system that holds it back does so for 40 ms or more, in all but the first few answers of a connection."""
-    connection, seconds = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20), []
+    """A system that holds it back does so for 40 ms or more, in all but the first few answers of a connection: one that
+    comes sooner is proof that it does not, however busy the machine is."""
+    connection, seconds = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE), []
     for _ in range(40):
         begun = time.perf_counter()
         connection.request("GET", "/openapi.json")
         assert connection.getresponse().read()
         seconds.append(time.perf_counter() - begun)
     connection.close()
-    assert sorted(seconds)[20] < 0.03
+    assert min(seconds[10:]) < 0.03
 
 
 def test_every_answer_keeps_its_declaration(server: Served) -> None:
@@ -105,14 +106,14 @@ def test_wrong_requests_get_a_problem_that_says_what_is_wrong(
 
 
 def test_a_body_without_a_length_is_cut_off_at_the_limit(server: Served) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as connection:
         head = "POST /v1/recommend HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
         connection.sendall(head.encode() + b"4e20\r\n" + b" " * 20_000 + b"\r\n5\r\n     \r\n")
         assert connection.recv(4096).startswith(b"HTTP/1.1 413")
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(server: Served) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as connection:
         head = "POST /v1/recommend HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 90\r\n\r\n{"
         connection.sendall(head.encode())
         begun = time.monotonic()
@@ -141,7 +142,8 @@ def test_who_asks_too_often_is_told_when_to_come_again(keyed: Served) -> None:
     time.sleep(2.1)
     answers = [keyed.send("POST", "/v1/target", body, headers) for _ in range(30)]
     statuses = [status for status, _, _ in answers]
-    assert statuses[:10] == [200] * 10
+    assert statuses[:2] == [200] * 2
+    # Unless one takes as long as a second.
     assert 429 in statuses
     assert all(answered["retry-after"] == "1" for status, _, answered in answers if status == 429)
     time.sleep(1.1)
@@ -190,7 +192,7 @@ def test_metrics_are_in_the_text_format_and_add_up(server: Served) -> None:
 def test_a_kept_connection_serves_many_requests(server: Served) -> None:
     import http.client
 
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
     for body in (b"{", json.dumps(HOME).encode(), b"{}"):
         connection.request("POST", "/v1/recommend", body, JSON)
         connection.getresponse().read()
@@ -234,7 +236,7 @@ def test_the_examples_of_the_page_run_and_succeed(server: Served) -> None:
     assert len(examples) == 5
     for example in examples:
         here = example.replace("curl -s", "curl -s --fail").replace("8502", str(server.port))
-        done = subprocess.run(["bash", "-c", here], capture_output=True, text=True, timeout=20)
+        done = subprocess.run(["bash", "-c", here], capture_output=True, text=True, timeout=PATIENCE)
         assert done.returncode == 0 and done.stdout, example
 
 

@@ -15,9 +15,11 @@ import pytest
 
 from store import Workspace
 from tests.recsys.engine.workspaces import a_trained_shop
-from tests.recsys.serving.served import HoldoutServed, Served, served
+from tests.recsys.serving.served import PATIENCE, HoldoutServed, Served, served
 
 KILLS, CLIENTS = 5, 4
+# Events that are acknowledged between two kills, at least.
+EACH_TIME = 30
 
 
 def a_shop_with_an_engine(folder: Path, serving: str) -> Workspace:
@@ -59,7 +61,7 @@ class Client(threading.Thread):
 
     def _log(self, names: list[str]) -> bool:
         events = [{"event_id": name, "unit_id": "u1", "kind": "view", "item_id": "i3"} for name in names]
-        until = time.monotonic() + 60
+        until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             try:
                 status, said = self.server.post("/v1/events", {"events": events})
@@ -89,14 +91,19 @@ def through_kills(server: Served, rng: random.Random) -> list[Client]:
     for client in clients:
         client.start()
     for _ in range(KILLS):
+        wanted = sum(len(client.acknowledged) for client in clients) + EACH_TIME
         time.sleep(rng.uniform(0.2, 1.2))
+        # However slow the machine is, there is something to lose.
+        end = time.monotonic() + PATIENCE
+        while sum(len(client.acknowledged) for client in clients) < wanted and time.monotonic() < end:
+            time.sleep(0.02)
         server.kill()
         server.restart()
     time.sleep(0.5)
     for client in clients:
         client.ending.set()
     for client in clients:
-        client.join(90)
+        client.join(PATIENCE)
     return clients
 
 

@@ -11,10 +11,11 @@ import pytest
 from recsys.serving.running import Running
 from store import StoreError
 from tests.recsys.serving.plain import PopularityPolicy
+from tests.recsys.serving.served import PATIENCE
 from tests.recsys.serving.test_kill import a_shop
 
 
-def until(condition: Callable[[], bool], seconds: float = 20) -> bool:
+def until(condition: Callable[[], bool], seconds: float = PATIENCE) -> bool:
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(0.02)
