@@ -15,7 +15,7 @@ from recsys.errors import BudgetError, HeadError
 from recsys.evaluation.evaluate import Evaluation, evaluate
 from recsys.evaluation.split import Split, StageName
 from recsys.heads.head import Head, head
-from recsys.measures.metrics import Estimate, Measure
+from recsys.measures.metrics import MeanOverUsers, Measure
 
 # What the model to serve is chosen by.
 CHOSEN_BY = Measure("ndcg", 10)
@@ -40,15 +40,15 @@ class Result:
     runs: tuple[Run, ...] = ()
     failed: str = ""
 
-    def estimate(self, measure: Measure, stage: StageName = "test") -> Estimate:
+    def estimate(self, measure: Measure, stage: StageName = "test") -> MeanOverUsers:
         """Of the run whose mean is the median of the seeds', the lower one of two, with that run's interval."""
         evaluations = [run.test if stage == "test" else run.validation for run in self.runs]
         found = sorted((each[measure] for each in evaluations), key=lambda each: each.mean)
         return found[(len(found) - 1) // 2]
 
-    def sampled(self, measure: Measure) -> Estimate:
+    def sampled(self, measure: Measure) -> MeanOverUsers:
         """The same by ranking among the split's negatives."""
-        found = sorted((Estimate.of(run.test.sampled[measure]) for run in self.runs), key=lambda each: each.mean)
+        found = sorted((MeanOverUsers.of(run.test.sampled[measure]) for run in self.runs), key=lambda each: each.mean)
         return found[(len(found) - 1) // 2]
 
     @property
@@ -77,7 +77,7 @@ class Comparison:
         return tuple(sorted(fitted, key=lambda result: -result.estimate(CHOSEN_BY, "validation").mean))
 
     @property
-    def lead(self) -> Estimate | None:
+    def lead(self) -> MeanOverUsers | None:
         """How far the head to serve is ahead of the next on the test of seed 0, user by user; None for fewer than two.
 
         Its interval is narrower than those of the two, which share their users.
@@ -85,10 +85,10 @@ class Comparison:
         if len(self.by_validation) < 2:
             return None
         first, second = (result.runs[0].test.values[CHOSEN_BY] for result in self.by_validation[:2])
-        return Estimate.of(first - second)
+        return MeanOverUsers.of(first - second)
 
 
-def ahead(first: Result, second: Result, measure: Measure, times: float = 1.0) -> Estimate:
+def ahead(first: Result, second: Result, measure: Measure, times: float = 1.0) -> MeanOverUsers:
     """How far `first` is above `times` the value of `second` on the test, user by user, a user's mean over the seeds.
 
     The interval is over users: users whose next act is hard to find are so for both, and say nothing of the difference.
@@ -100,7 +100,7 @@ def ahead(first: Result, second: Result, measure: Measure, times: float = 1.0) -
         users.append(one.users)
         found.append(one.values[measure] - times * other.values[measure])
     place = np.unique(np.concatenate(users), return_inverse=True)[1]
-    return Estimate.of(np.bincount(place, np.concatenate(found)) / np.bincount(place))
+    return MeanOverUsers.of(np.bincount(place, np.concatenate(found)) / np.bincount(place))
 
 
 def compare(

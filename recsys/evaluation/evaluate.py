@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from recsys.errors import DataError
 from recsys.evaluation.split import Split, StageName
 from recsys.heads.head import Head
-from recsys.measures.metrics import MEASURES, SAMPLED, Estimate, Measure, per_user
+from recsys.measures.metrics import MEASURES, SAMPLED, MeanOverUsers, Measure, per_user
 from recsys.measures.positions import positions, sampled_positions
 
 
@@ -27,9 +27,9 @@ class Evaluation:
     users: NDArray[np.integer]
     sampled: Mapping[Measure, NDArray[np.float64]] = field(default_factory=dict)
 
-    def __getitem__(self, measure: Measure | str) -> Estimate:
+    def __getitem__(self, measure: Measure | str) -> MeanOverUsers:
         """The mean over users and its interval."""
-        return Estimate.of(self.values[Measure.parse(measure) if isinstance(measure, str) else measure])
+        return MeanOverUsers.of(self.values[Measure.parse(measure) if isinstance(measure, str) else measure])
 
 
 def evaluate(head: Head, split: Split, stage: StageName = "test", measures: Sequence[Measure] = MEASURES) -> Evaluation:

@@ -7,7 +7,7 @@ from typing import Any
 
 from recsys.evaluation.comparison import CHOSEN_BY, Comparison, Result
 from recsys.evaluation.split import Split, StageName
-from recsys.measures.metrics import DEPTHS, KINDS, MEASURES, SAMPLED, Estimate, Measure
+from recsys.measures.metrics import DEPTHS, KINDS, MEASURES, SAMPLED, MeanOverUsers, Measure
 
 _TITLES = {"recall": "Recall", "hit_rate": "Hit rate", "ndcg": "NDCG"}
 
@@ -54,7 +54,7 @@ def _beside(fitted: list[Result], width: int, among: int) -> list[str]:
     return [*lines, ""]
 
 
-def _cell(estimate: Estimate) -> str:
+def _cell(estimate: MeanOverUsers) -> str:
     half = estimate.upper - estimate.mean
     return f"{estimate.mean:.4f} ± {half:.4f}" if math.isfinite(half) else f"{estimate.mean:.4f}"
 

@@ -37,7 +37,7 @@ SAMPLED = tuple(Measure(kind, depth) for depth in (5, 10) for kind in ("hit_rate
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class MeanOverUsers:
     """A mean over users with its normal 95 % interval."""
 
     mean: float
@@ -46,7 +46,7 @@ class Estimate:
     users: int
 
     @classmethod
-    def of(cls, values: NDArray[np.float64]) -> "Estimate":
+    def of(cls, values: NDArray[np.float64]) -> "MeanOverUsers":
         """From one value a user, shape (users,); the interval is infinite where there is one user."""
         mean, count = float(values.mean()), len(values)
         half = 1.959964 * float(values.std(ddof=1)) / count**0.5 if count > 1 else np.inf

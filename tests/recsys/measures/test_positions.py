@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from recsys.errors import DataError, HeadError
 from recsys.interactions import Interactions
-from recsys.measures.metrics import MEASURES, Estimate, Measure, per_user
+from recsys.measures.metrics import MEASURES, MeanOverUsers, Measure, per_user
 from recsys.measures.positions import places, positions
 from recsys.measures.question import Question
 
@@ -132,7 +132,7 @@ def test_metrics_lie_between_0_and_1_and_grow_with_depth_where_they_must(seed):
 def test_the_interval_covers_the_mean_as_often_as_it_says():
     rng, covered, runs = np.random.default_rng(1), 0, 2_000
     for _ in range(runs):
-        found = Estimate.of((rng.random(400) < 0.1).astype(float))
+        found = MeanOverUsers.of((rng.random(400) < 0.1).astype(float))
         covered += found.lower <= 0.1 <= found.upper
     from scipy.stats import binomtest
 
