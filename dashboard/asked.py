@@ -1,5 +1,6 @@
 """What the address of a page asks for: a saved readout, an arm and a metric; and where a click leads."""
 
+import re
 from collections.abc import Callable
 from typing import Literal
 
@@ -50,7 +51,7 @@ def lost(title: str, what: str) -> None:
     """Says what is not there, and leads back."""
     st.title(title, anchor=False)
     st.write(what)
-    st.page_link("pages/experiments.py", label="See all experiments")
+    link("experiments", "See all experiments")
 
 
 def arm(readout: Readout) -> str:
@@ -89,6 +90,12 @@ def choice(label: str, options: list[str], key: str, *, labelled: bool = False) 
     """One of the options, from the address; the first where it names none. `labelled`: its label is shown."""
     shown: Literal["visible", "collapsed"] = "visible" if labelled else "collapsed"
     return st.selectbox(label, options, key=key, bind="query-params", label_visibility=shown, width=200)
+
+
+def link(page: str, label: str, **query: str) -> None:
+    """A line that leads to another page, in the colour of links: Streamlit draws it like any text."""
+    shown = re.sub(r"([\\\[\]*_`~$:])", r"\\\1", label)
+    st.page_link(f"pages/{page}.py", label=f":blue[{shown}]", query_params=query or None)
 
 
 def choose(key: str) -> Callable[[str], None]:

@@ -28,7 +28,7 @@ def page() -> None:
         return
     if not records:
         st.write("Nobody has recorded a decision yet. Open the readout of an experiment and press “Record decision”.")
-        st.page_link("pages/experiments.py", label="See all experiments")
+        asked.link("experiments", "See all experiments")
         return
     st.write(log.summary(records))
     by_id = {made.id: made for made in records}

@@ -54,7 +54,7 @@ def page() -> None:
         st.header("What peeking would have claimed", anchor="peeking")
         st.write(peeked)
         show(peeking.table(counts), key="peeking")
-        st.page_link("pages/definitions.py", label="How this is counted", query_params={"doc": "peeking"})
+        asked.link("definitions", "How this is counted", doc="peeking")
 
 
 def _rows() -> list[Row]:

@@ -22,7 +22,7 @@ def page() -> None:
         return
     readout = saved.readout
     back = {"exp": readout.experiment, "look": str(saved.look_id)}
-    st.page_link("pages/readout.py", label=f"← {readout.design.name}", query_params=back)
+    asked.link("readout", f"← {readout.design.name}", **back)
     top = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
     with top:
         heading = st.container(width="content")
@@ -88,7 +88,7 @@ def _segments(saved: source.Saved, plan: MetricPlan, arm: str) -> None:
         st.header("By segment", anchor="segments")
         show(html.said(said), key="differs")
         query = {"exp": saved.readout.experiment, "look": str(saved.look_id), "tab": "Segments", "metric": plan.name}
-        st.page_link("pages/readout.py", label="Every segment →", query_params=query)
+        asked.link("readout", "Every segment →", **query)
 
 
 def _definition(saved: source.Saved, plan: MetricPlan) -> None:

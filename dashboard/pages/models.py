@@ -47,9 +47,7 @@ def page() -> None:
 
 def _figures(shown: ModelRecord, beside: ModelRecord | None) -> None:
     if beside is None:
-        st.header("As it served", anchor="as-served")
-        with st.spinner("Holding its chances against what followed …"):
-            show(figures.as_served(evaluating.as_served(shown.version)), key="as-served")
+        _as_served("As it served", shown.version, "as-served")
         st.header("When it was trained, on later days", anchor="measured")
         show(figures.measured(shown), key="measured")
         return
@@ -57,6 +55,15 @@ def _figures(shown: ModelRecord, beside: ModelRecord | None) -> None:
     if not same_days(beside, shown):
         st.info("They were judged on other days or other facts, so no figure is read as better or worse.")
     show(figures.comparison(compare(beside, shown), beside.version, shown.version), key="compared")
+    for column, each in zip(st.columns(2, gap="large"), (beside, shown), strict=True):
+        with column:
+            _as_served(f"{each.version} as it served", each.version)
+
+
+def _as_served(title: str, version: str, anchor: str | None = None) -> None:
+    st.header(title, anchor=anchor or False)
+    with st.spinner("Holding its chances against what followed …"):
+        show(figures.as_served(evaluating.as_served(version)), key=f"as-served-{version}")
 
 
 page()

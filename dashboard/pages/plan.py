@@ -4,7 +4,7 @@ import streamlit as st
 
 from analysis.errors import AnalysisError
 from analysis.planning.result import Plan
-from dashboard import planning, source
+from dashboard import asked, planning, source
 from dashboard.parts import curve, html, words
 from dashboard.parts import plan as parts
 from dashboard.parts.element import show
@@ -86,7 +86,7 @@ def _draw(plan: Plan, noun: str) -> None:
     if first.curve:
         st.header(f"Least lift of {first.metric.name} by days", anchor="curve")
         show(curve.drawing(first.curve, plan.days, first.metric.name), key="curve")
-    st.page_link("pages/definitions.py", label="How plans are made", query_params={"doc": "power"})
+    asked.link("definitions", "How plans are made", doc="power")
     st.header("Every metric, every way to read", anchor="metrics")
     show(parts.table(plan), key="metrics")
     st.header("The price of peeking", anchor="price")

@@ -32,7 +32,7 @@ def page() -> None:
         here = source.workspace()
         st.write("No slate has been logged yet. The engine logs what it shows, and with which probability:")
         st.code(f"holdout serve --workspace {here.path}", language=None, wrap_lines=True)
-        st.page_link("pages/definitions.py", label="What can be asked of a log", query_params={"doc": "off-policy"})
+        asked.link("definitions", "What can be asked of a log", doc="off-policy")
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         titles = {words.plain(name): name for name in logged}
@@ -69,7 +69,7 @@ def _draw(report: PolicyReport) -> None:
     if every := parts.table(report):
         st.header("Worked out in other ways", anchor="estimators")
         show(every, key="estimators")
-    st.page_link("pages/definitions.py", label="How this is worked out", query_params={"doc": "off-policy"})
+    asked.link("definitions", "How this is worked out", doc="off-policy")
 
 
 page()

@@ -96,7 +96,8 @@ def learning(readout: Readout, arm: str) -> str:
         )
     known = [each for each in found if each.difference.estimate is not None]
     groups = {f"{plans[each.metric].name}, {each.window}": _cohorts(each, readout) for each in known}
-    drawn = table(("Who", "How many", "Lift", "Reading"), groups) if groups else ""
+    blocked = readout.decision.verdict == "blocked"
+    drawn = table(("Who", "How many", "Lift", "Reading"), groups, muted=blocked) if groups else ""
     unknown = [f"{plans[each.metric].name}: not estimated, {each.reason}." for each in found if each not in known]
     return drawn + "".join(map(html.line, unknown))
 

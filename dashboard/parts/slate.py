@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from recsys.engine.portrait import Act, NearItem, TitledSlate
     from recsys.slate import Place
 
-NOBODY = "Nobody has seen this person. The surfaces show what is popular, and explore."
+NOBODY = "Nothing is known of what this person did: new, or misspelt. They see what is popular, and what is explored."
 DID = {
     "view": "looked at",
     "wishlist": "put on the wishlist",

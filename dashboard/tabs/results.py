@@ -60,6 +60,6 @@ def _methods(saved: Saved) -> None:
     design = saved.readout.design
     with st.expander("How these numbers were made"):
         st.markdown("\n".join(f"- {line}" for line in words.methods(saved.readout)))
-        st.page_link("pages/definitions.py", label="What the words mean")
+        asked.link("definitions", "What the words mean")
         if design.description:
             st.caption(design.description)

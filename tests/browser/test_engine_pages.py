@@ -69,11 +69,11 @@ def test_somebody_else_is_somebody_of_the_shop(server, browser):
     with driver.page(browser) as page:
         page.goto(f"{server.url}/recommender?person=nobody")
         driver.settle(page)
-        assert page.get_by_text("Nobody has seen this person").count() == 1
+        assert page.get_by_text("Nothing is known of what this person did").count() == 1
         page.get_by_role("button", name="Somebody else").click()
         page.wait_for_function("!location.search.includes('nobody')")
         driver.settle(page)
-        assert page.get_by_text("Nobody has seen this person").count() == 0
+        assert page.get_by_text("Nothing is known of what this person did").count() == 0
 
 
 def test_the_version_that_serves_and_a_policys_answer_are_on_the_first_screen(server, browser):

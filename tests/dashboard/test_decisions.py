@@ -89,4 +89,4 @@ def test_what_is_settled_comes_last_in_the_list_and_waits_for_nobody(
 def test_a_log_without_entries_says_how_to_begin_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     test = opened(monkeypatch, Workspace.create(tmp_path / "new").path, "decisions")
     assert "Record decision" in test.markdown[0].value
-    assert test.page_link[0].value == "See all experiments"
+    assert test.page_link[0].label == ":blue[See all experiments]"

@@ -116,7 +116,7 @@ def test_an_unknown_experiment_leads_back(monkeypatch: pytest.MonkeyPatch, fille
     for query in ({}, {"exp": "nonsense"}):
         test = opened(monkeypatch, filled.path, "readout", **query)
         assert test.title[0].value == "No such experiment."
-        assert test.page_link[0].value == "See all experiments"
+        assert test.page_link[0].label == ":blue[See all experiments]"
 
 
 def test_an_experiment_without_a_look_says_how_to_take_one(monkeypatch: pytest.MonkeyPatch, filled: Workspace) -> None:

@@ -39,7 +39,7 @@ def test_somebody_whom_nobody_knows_is_shown_something_and_told_so(shop, monkeyp
     test = opened(shop(), monkeypatch, person="<b>nobody</b>", item="no such item")
     assert not test.exception
     assert [each.value for each in test.header] == ["Homepage", "What is most alike"]
-    assert any("Nobody has seen this person" in each.value for each in test.info)
+    assert any("Nothing is known of what this person did" in each.value for each in test.info)
     assert any(each.value.startswith("Cart, After purchase and Wishlist: nothing") for each in test.caption)
     assert any("'no such item' is not in the catalogue" in each.value for each in test.info)
 
