@@ -85,10 +85,6 @@ class Catalogue:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def on_sale(self, time: int) -> NDArray[np.bool_]:
-        """True where an item is out and not delisted at a time, shape (items,)."""
-        return (self.released <= time) & (time < self.delisted)
-
     def codes(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], tuple[str, ...]]:
         """Texts as numbers: the place of each in the sorted distinct texts, and those texts; "" is -1."""
         names = tuple(sorted(set(texts) - {""}))

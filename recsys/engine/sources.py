@@ -55,10 +55,6 @@ class Found:
     source: NDArray[np.int8]
     partner: Ints
 
-    def kept(self, keep: NDArray[np.bool_], most: int) -> "Found":
-        """The first `most` of those to keep in each row, moved to the left."""
-        return self.take(first_of(keep, most))
-
     def take(self, columns: Ints) -> "Found":
         """Those in `columns`, shape (requests, fewer candidates), -1 for none."""
         rows, there = np.arange(len(columns))[:, None], columns >= 0

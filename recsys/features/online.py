@@ -59,11 +59,6 @@ class Acts:
     def __len__(self) -> int:
         return len(self.user)
 
-    def only(self, rows: NDArray[np.bool_] | slice) -> "Acts":
-        """Some of them, by the same list of people."""
-        item, action, time = self.item[rows], self.action[rows], self.time[rows]
-        return Acts(self.user_ids, self.user[rows], item, action, time, self.paid[rows], self.listed[rows])
-
 
 class OnlineStore(Protocol):
     """Counters of users, items and pairs of both; one process writes. `MemoryStore` keeps them in mapped files.

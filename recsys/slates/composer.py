@@ -6,13 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.slates.alone import BLOCK, alone
-from recsys.slates.candidates import Candidates, Composed
+from recsys.slates.candidates import Booleans, Candidates, Composed, Floats, Integers
 from recsys.slates.draws import uniforms
 from recsys.slates.rules import RELAXATIONS, Exploration, Rules, SlateError
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-Booleans = NDArray[np.bool_]
 
 LEAST = np.finfo(float).min
 

@@ -1,7 +1,6 @@
 """What a slate must keep, and how freely it explores."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from recsys.errors import EngineError
 
@@ -82,7 +81,3 @@ class Exploration:
     def floor(self) -> float:
         """No propensity is below this."""
         return self.epsilon / self.top
-
-    def record(self) -> dict[str, Any]:
-        """As a card or a log keeps it."""
-        return {name: getattr(self, name) for name in self.__slots__}

@@ -54,7 +54,6 @@ def test_what_the_items_table_does_not_say_is_marked_and_not_made_up():
     assert catalogue.list_price.tolist() == [UNKNOWN, UNKNOWN]
     assert catalogue.released.tolist() == [ALWAYS, ALWAYS] and catalogue.delisted.tolist() == [NEVER, NEVER]
     assert catalogue.tags == ((), ()) and np.isnan(catalogue.margin).all()
-    assert catalogue.on_sale(0).all()
 
 
 def test_an_item_that_is_there_twice_is_refused():

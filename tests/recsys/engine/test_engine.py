@@ -15,6 +15,7 @@ from recsys.engine.scoring import RANKED_BY
 from recsys.errors import ModelError, RequestError
 from recsys.features.online import online_features
 from recsys.features.served import ServedLog, skew
+from recsys.interactions import microseconds
 from recsys.ranking.rows import Rows
 from recsys.slate import OUTCOMES, Request
 from recsys.slates.objective import change
@@ -111,10 +112,13 @@ def test_what_many_do_while_the_engine_serves_becomes_popular():
 
 def fit(engine: Engine, item: str) -> bool:
     """Whether anybody may be shown it."""
-    place, catalogue = engine.state.place[item], engine.state.catalogue
-    return bool(
-        catalogue.on_sale(round(after(a_shop()).timestamp() * 1e6))[place] and catalogue.age_rating[place] <= 12
-    )
+    return bool(shown_to_anybody(engine)[engine.state.place[item]])
+
+
+def shown_to_anybody(engine: Engine) -> np.ndarray:
+    """Items that are sold at the time of the requests here, and fit for who does not say how old they are."""
+    catalogue, now = engine.state.catalogue, microseconds(after(a_shop()))
+    return (catalogue.released <= now) & (now < catalogue.delisted) & (catalogue.age_rating <= 12)
 
 
 def test_what_a_stranger_looks_at_changes_their_next_slate():
@@ -158,9 +162,8 @@ def test_beside_the_cart_stands_what_goes_with_it(shop):
     engine = Engine.open(shop())
     together = engine.state.sources.neighbours.near["together"](np.arange(len(engine.state.catalogue)))[0]
     catalogue = engine.state.catalogue
-    now = round(after(a_shop()).timestamp() * 1e6)
-    fit = (catalogue.on_sale(now) & (catalogue.age_rating <= 12))[np.maximum(together, 0)] & (together >= 0)
-    item = int(np.argmax(fit.sum(axis=1)))
+    may = shown_to_anybody(engine)[np.maximum(together, 0)] & (together >= 0)
+    item = int(np.argmax(may.sum(axis=1)))
     slate = engine.recommend(Request("a stranger", "cart", after(a_shop()), (catalogue.ids[item],), seed=1, size=20))
     partner = [place for place in slate.places if place.reason == f"Often bought together with {catalogue.title[item]}"]
     assert partner

@@ -14,7 +14,7 @@ from recsys.catalogue import Catalogue
 from recsys.engine.charts import DAYS, EVERYBODY, WEIGHTS, Charts
 from recsys.engine.neighbours import KEPT, KINDS, SHRINK, Neighbours
 from recsys.engine.people import People
-from recsys.engine.sources import SOURCE_NAMES, Asked, Found, Sources, _once, _summed, newest_first
+from recsys.engine.sources import SOURCE_NAMES, Asked, Found, Sources, _once, _summed, first_of, newest_first
 from recsys.engine.state import _deficit
 from recsys.interactions import ACTIONS, DAY, Interactions
 from store import Workspace
@@ -204,7 +204,7 @@ def test_every_source_is_among_few_candidates_and_the_best_reason_is_given():
         np.array([[0]]), np.array([[1]]), None, np.zeros(1, np.int32), np.array([5 * DAY]), np.array([[2, -1]])
     )
     found = sources.find(asked, {"asked": 5, "together": 5, "friends": 5, "new": 5, "popular": 12})
-    kept = found.kept(found.item >= 0, 9)
+    kept = found.take(first_of(found.item >= 0, 9))
     assert {SOURCE_NAMES[source] for source in kept.source[0]} == {"asked", "together", "friends", "new", "popular"}
     by_item = {int(i): SOURCE_NAMES[s] for i, s in zip(found.item[0], found.source[0], strict=True) if i >= 0}
     assert by_item[0] == "asked" and set(by_item) == set(range(12))
@@ -217,7 +217,7 @@ def test_every_source_is_among_few_candidates_and_the_best_reason_is_given():
 def test_candidates_that_are_kept_move_to_the_left_in_their_order():
     item = np.array([[4, 7, 2, 9], [1, 3, 5, 8]])
     found = Found(item, np.zeros((2, 4), np.int8), item + 10)
-    kept = found.kept(np.array([[True, False, True, True], [False, False, False, True]]), 2)
+    kept = found.take(first_of(np.array([[True, False, True, True], [False, False, False, True]]), 2))
     assert kept.item.tolist() == [[4, 2], [8, -1]]
     assert kept.partner.tolist() == [[14, 12], [18, -1]]
 
