@@ -1,7 +1,6 @@
 """Starts the dashboard on a free loopback port, and Debian's chromium to look at it."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from urllib.request import urlopen
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.chromium import find
+from tests.recsys.serving.served import PATIENCE, held_port
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = find()
@@ -48,17 +48,18 @@ class Server:
 @contextmanager
 def serving(workspace: Path) -> Iterator[Server]:
     """The dashboard of a workspace, as a process of its own, until the block ends."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "dashboard.serve", str(workspace), str(port)]
     log = workspace / "dashboard.log"
-    with open(log, "w") as out, subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out) as process:
+    # The port is held until the end: nobody else is given it before the server listens.
+    with held_port() as held, open(log, "w") as out:
+        port = held.getsockname()[1]
+        command = [sys.executable, "-m", "dashboard.serve", str(workspace), str(port)]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out)
         try:
             _wait(f"http://127.0.0.1:{port}/api/health", process, log)
             yield Server(f"http://127.0.0.1:{port}", process.pid)
         finally:
             process.terminate()
+            process.wait(PATIENCE)
 
 
 @contextmanager
@@ -74,22 +75,24 @@ def chromium() -> Iterator[Browser]:
 def page(browser: Browser, *, width: int = 1440, scheme: str = "light") -> Iterator[Page]:
     """A fresh visitor with an empty cache."""
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    context.set_default_timeout(90_000)
     yield context.new_page()
     context.close()
 
 
 def settle(page: Page) -> None:
     """Waits until the page has drawn everything, its chart included."""
-    page.wait_for_selector("h1", timeout=30_000)
+    page.wait_for_selector("h1")
     page.wait_for_function("!document.querySelector('[data-testid=stSkeleton], [data-testid=stAppSkeleton]')")
     page.wait_for_function("document.querySelector('[data-test-script-state]')?.dataset.testScriptState !== 'running'")
     if page.get_by_role("heading", name="look by look").count():
-        page.wait_for_selector(".js-plotly-plot .main-svg", timeout=30_000)
+        page.wait_for_selector(".js-plotly-plot .main-svg")
     page.wait_for_timeout(500)
 
 
 def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(300):
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
         if process.poll() is not None:
             break
         try:

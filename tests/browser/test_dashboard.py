@@ -108,7 +108,7 @@ def test_the_card_is_painted_before_any_chart(server: driver.Server, browser: dr
     with driver.page(browser) as page:
         page.add_init_script(CLOCK)
         page.goto(f"{server.url}/readout?exp=checkout-slate")
-        page.wait_for_function("first.card && document.querySelector('.js-plotly-plot .main-svg')", timeout=30_000)
+        page.wait_for_function("first.card && document.querySelector('.js-plotly-plot .main-svg')")
         first = page.evaluate("first")
     assert first["card"] < first["chart"]
 
