@@ -109,6 +109,32 @@ def test_a_time_that_is_left_out_is_now_and_one_in_the_future_is_refused(service
         service.accept({"events": [event("b", time=ahead)]})
 
 
+class Clock(datetime):
+    """The system's, set forward or back by `ahead`."""
+
+    ahead = timedelta()
+
+    @classmethod
+    def now(cls, zone: Any = None) -> datetime:
+        return datetime.now(zone) + cls.ahead
+
+
+def test_a_clock_that_is_set_back_loses_nothing_and_stops_nothing(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recsys.serving.service.datetime", Clock)
+    begun = datetime.now(UTC)
+    for place, hours in enumerate([0, -1, -2, 1]):
+        monkeypatch.setattr(Clock, "ahead", timedelta(hours=hours))
+        assert service.accept({"events": [event(str(place)), event("0")]}) == Taken(1, 1)
+        slate = json.loads(service.recommend(HOME)[0])
+        assert len(slate["items"]) == 3
+        assert abs(datetime.fromisoformat(slate["time"]) - begun - timedelta(hours=hours)) < timedelta(minutes=5)
+    times = [row["time"] - begun for row in service.engine.seen]  # type: ignore[attr-defined]
+    assert [round(each / timedelta(hours=1)) for each in times] == [0, -1, -2, 1]
+    assert [record.kind for record in kept(service)] == [EVENTS, SLATE] * 4
+
+
 def test_whole_numbers_that_are_written_with_a_point_are_whole(service: Service) -> None:
     service.accept({"events": [event("a", value=1050.0)]})
     assert b'"value":1050,' in kept(service)[0].payload
