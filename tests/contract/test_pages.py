@@ -59,7 +59,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 def run(page: Path, query: dict[str, str]) -> AppTest:
-    test = AppTest.from_file(str(APP), default_timeout=30).run()
+    test = AppTest.from_file(str(APP), default_timeout=180).run()
     test.switch_page(f"pages/{page.name}")
     for key, value in query.items():
         test.query_params[key] = value

@@ -16,7 +16,7 @@ def words_of(html):
 
 def opened(page, workspace, monkeypatch, **query):
     monkeypatch.setenv("HOLDOUT_WORKSPACE", str(workspace.path))
-    test = AppTest.from_file(str(APP), default_timeout=60).run()
+    test = AppTest.from_file(str(APP), default_timeout=180).run()
     test.switch_page(f"pages/{page}.py")
     for key, value in query.items():
         test.query_params[key] = value

@@ -27,7 +27,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
 def opened(monkeypatch: pytest.MonkeyPatch, workspace: Path, page: str | None = None, **query: str) -> AppTest:
     """A page as a visitor finds it under an address."""
     monkeypatch.setenv("HOLDOUT_WORKSPACE", str(workspace))
-    test = AppTest.from_file(str(APP), default_timeout=30)
+    test = AppTest.from_file(str(APP), default_timeout=180)
     test.session_state["painted"] = "yes"
     if page:
         test.run()
