@@ -20,8 +20,8 @@ class Index:
     """The items nearest to a vector by inner product of unit vectors; `Index.build` makes one, `Index.load` reads one.
 
     Changes are made by one thread at a time. A search sees all of a change or nothing of it. New items lie in a
-    buffer that is searched exactly, items that were removed are left out by a mask, and when both exceed 5 % of the
-    index the bulk is built anew: at once where it is exact, in a thread of its own where it is approximate.
+    buffer that is searched exactly, items that were removed are left out by a mask. When both together are REBUILD_FROM
+    and REBUILD_AT of the index, the bulk is built anew: at once where it is exact, in a thread of its own where not.
     """
 
     def __init__(self, contents: Contents, exact_up_to: int = EXACT_UP_TO) -> None:
