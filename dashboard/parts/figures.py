@@ -163,9 +163,16 @@ def _served(figure: Figure, told: Mapping[str, Any]) -> str:
     luck = "–" if figure.against is None else shown(CALIBRATION, figure.against)
     places = f"<small>of {told['rows']:,.0f} places</small>"
     return (
-        f"<tr>{_head(figure)}{cell('It said', expected)}{cell('It was', happened + places)}"
+        f"<tr>{_head(figure)}{cell('It said', expected + _too_much(told))}{cell('It was', happened + places)}"
         f"{cell('Off by', value(figure))}{cell('Luck alone', luck)}</tr>"
     )
+
+
+def _too_much(told: Mapping[str, Any]) -> str:
+    """By which share more was expected than happened: of a rare outcome an error of few points may be a large one."""
+    expected, happened = float(told["predicted_rate"]), float(told["observed_rate"])
+    share = round(100 * (expected / happened - 1)) if happened else 0
+    return f"<small>{abs(share):,}% too {'high' if share > 0 else 'low'}</small>" if share else ""
 
 
 def _in_short(click: Mapping[str, Any] | None) -> str:

@@ -78,9 +78,17 @@ JUDGED |= {"calibration_error": 0.0052, "calibration_floor": 0.0031, "calibratio
 def test_what_a_version_expected_when_it_served_stands_beside_what_happened():
     said = words_of(figures.as_served({"click": JUDGED, "gift": JUDGED | {"happened": 12}, "refund": None}))
     assert said.strip().startswith("It expected 8.10% of the places that it showed to be clicked; 7.60% were.")
-    assert "Click 8.10% 7.60% of 5,000 places 0.52 points 0.32 to 0.72 0.31 points" in said
+    assert "Click 8.10% 7% too high 7.60% of 5,000 places 0.52 points 0.32 to 0.72 0.31 points" in said
     assert said.count("Gift and Refund: too few happened to judge it.") == 1
     assert "It has shown nothing" in words_of(figures.as_served({}))
+
+
+def test_a_rare_outcome_says_by_which_share_it_was_off():
+    rare = {"rows": 50_000, "happened": 515, "predicted_rate": 0.0132, "observed_rate": 0.0103}
+    said = words_of(figures.as_served({"purchase": JUDGED | rare, "gift": JUDGED | rare | {"predicted_rate": 0.0090}}))
+    assert "Purchase 1.32% 28% too high 1.03%" in said and "Gift 0.90% 13% too low 1.03%" in said
+    level = words_of(figures.as_served({"click": JUDGED | {"predicted_rate": 0.0761}}))
+    assert "too" not in level.split("It said:")[0].replace("too few", "")
 
 
 def test_rates_that_differ_are_never_shown_alike():
