@@ -1,17 +1,44 @@
 """The lake's facts as the arrays that models are trained on."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.interactions import ACTIONS, Interactions
+from recsys.prices import ALWAYS
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from store import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Friendships:
+    """Row k: user `user[k]` has the friend `friend[k]` since `since[k]`; each pair once, in order of user and friend.
+
+    Attributes:
+        user, friend: places in the list of users, int64, shape (rows,).
+        since: microseconds since 1970 UTC, int64.
+    """
+
+    user: NDArray[np.int64]
+    friend: NDArray[np.int64]
+    since: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, pairs: NDArray[np.integer], since: NDArray[np.integer] | None = None) -> "Friendships":
+        """From pairs, shape (rows, 2), of one that is there twice the earliest; since ALWAYS if no times are given."""
+        times = np.full(len(pairs), ALWAYS) if since is None else np.asarray(since, np.int64)
+        pairs = np.asarray(pairs, np.int64).reshape(-1, 2)
+        order = np.lexsort((times, pairs[:, 1], pairs[:, 0]))
+        pairs, times = pairs[order], times[order]
+        first = np.ones(len(pairs), bool)
+        first[1:] = np.any(pairs[1:] != pairs[:-1], axis=1)
+        return cls(pairs[first, 0], pairs[first, 1], times[first])
 
 
 def interactions(workspace: "Workspace", before: int | None = None) -> Interactions:
@@ -54,25 +81,16 @@ def cents(acts: "pa.Table") -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return np.where(value >= 0, value // np.maximum(quantity, 1), -1), listed
 
 
-def friends(workspace: "Workspace", users: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Who is whose friend, both directions, in order: pairs of places in `users`, shape (pairs, 2), and since when,
-    microseconds since 1970, shape (pairs,); the least int64 where the table does not say. Of a pair that is there
-    twice the earliest counts; people not in `users` are left out."""
+def friendships(workspace: "Workspace", users: Sequence[str]) -> Friendships:
+    """Who is whose friend among `users`, both directions; since ALWAYS where the table does not say."""
     import pyarrow as pa
-
-    from recsys.prices import ALWAYS
 
     table = workspace.lake.table("friendships").to_pyarrow()
     one, other = place(table["user_id"], users), place(table["friend_id"], users)
     since = np.array(table["since"].cast(pa.int64()).fill_null(ALWAYS).to_numpy())
     known = (one >= 0) & (other >= 0) & (one != other)
-    left, right = np.concatenate([one[known], other[known]]), np.concatenate([other[known], one[known]])
-    times = np.tile(since[known], 2)
-    order = np.lexsort((times, right, left))
-    pairs = np.stack([left, right], axis=1)[order]
-    first = np.ones(len(pairs), bool)
-    first[1:] = np.any(pairs[1:] != pairs[:-1], axis=1)
-    return pairs[first].astype(np.int32), times[order][first]
+    pairs = np.stack([one[known], other[known]], axis=1)
+    return Friendships.of(np.concatenate([pairs, pairs[:, ::-1]]), np.tile(since[known], 2))
 
 
 def place(texts: "pa.ChunkedArray", known: Sequence[str]) -> NDArray[np.int64]:

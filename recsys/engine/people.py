@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.engine.lately import ROWS, Lately
-from recsys.facts import friends, interactions, place
+from recsys.facts import friendships, interactions, place
 from recsys.interactions import ACTIONS, Interactions, microseconds
 
 if TYPE_CHECKING:
@@ -68,7 +68,9 @@ class People:
         segment, age = np.zeros(len(acts.users), np.int32), np.full(len(acts.users), UNKNOWN_AGE, np.int32)
         segment[at] = codes
         age[at] = table["age"].fill_null(UNKNOWN_AGE).to_numpy()
-        return cls(acts, _owned(workspace, acts), segments, segment, age, friends(workspace, acts.users)[0])
+        friends = friendships(workspace, acts.users)
+        pairs = np.stack([friends.user, friends.friend], axis=1).astype(np.int32)
+        return cls(acts, _owned(workspace, acts), segments, segment, age, pairs)
 
     @property
     def last(self) -> int:

@@ -6,39 +6,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys import facts
 from recsys.catalogue import Catalogue
 from recsys.errors import DataError
+from recsys.facts import Friendships
 from recsys.features.definitions import GIFT, PURCHASE
 from recsys.interactions import Interactions
-from recsys.prices import ALWAYS, UNKNOWN, Prices
+from recsys.prices import UNKNOWN, Prices
 
 if TYPE_CHECKING:
     from store import Workspace
-
-
-@dataclass(frozen=True, slots=True)
-class Friendships:
-    """Row k: user `user[k]` has the friend `friend[k]` since `since[k]`; each pair once, in order of user and friend.
-
-    Attributes:
-        user, friend: places in the list of users, int64, shape (rows,).
-        since: microseconds since 1970 UTC, int64.
-    """
-
-    user: NDArray[np.int64]
-    friend: NDArray[np.int64]
-    since: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, pairs: NDArray[np.integer], since: NDArray[np.integer] | None = None) -> "Friendships":
-        """From pairs, shape (rows, 2); since ALWAYS if no times are given."""
-        times = np.full(len(pairs), ALWAYS) if since is None else np.asarray(since, np.int64)
-        pairs = np.asarray(pairs, np.int64).reshape(-1, 2)
-        order = np.lexsort((times, pairs[:, 1], pairs[:, 0]))
-        pairs, times = pairs[order], times[order]
-        first = np.ones(len(pairs), bool)
-        first[1:] = np.any(pairs[1:] != pairs[:-1], axis=1)
-        return cls(pairs[first, 0], pairs[first, 1], times[first])
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +66,9 @@ class History:
         Raises:
             DataError: if the workspace has no items.
         """
-        from recsys import facts
-
         catalogue = Catalogue.read(workspace)
         if not len(catalogue):
             raise DataError(f"{workspace.path} has no items. Import the table items first.")
         acts, paid, listed = facts.payments(workspace, before)
         payments = Payments(paid, listed).filled(acts, catalogue.prices, catalogue.list_price)
-        return cls(acts, payments, catalogue, Friendships.of(*facts.friends(workspace, acts.users)))
+        return cls(acts, payments, catalogue, facts.friendships(workspace, acts.users))

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from recsys.catalogue import Catalogue
 from recsys.errors import DataError
+from recsys.facts import Friendships
 from recsys.features.definitions import (
     CART,
     DAYS,
@@ -23,7 +24,7 @@ from recsys.features.definitions import (
     paid_share,
 )
 from recsys.features.grouped import Clock, Grouped, places
-from recsys.features.history import Decisions, Friendships, History
+from recsys.features.history import Decisions, History
 from recsys.interactions import DAY
 from recsys.prices import ALWAYS
 

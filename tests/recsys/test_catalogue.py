@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from recsys.catalogue import Catalogue
 from recsys.errors import DataError
-from recsys.facts import friends, interactions
+from recsys.facts import friendships, interactions
 from recsys.prices import ALWAYS, NEVER, UNKNOWN, Prices, last_before
 from store import Workspace
 
@@ -102,5 +102,5 @@ def test_interactions_are_the_acts_on_known_items_in_order_and_before_a_time(sho
 
 
 def test_friends_are_there_in_both_directions_once_and_since_the_earliest(shop):
-    pairs, since = friends(shop, ("u1", "u2", "u3"))
-    assert pairs.tolist() == [[0, 1], [1, 0]] and since.tolist() == [ALWAYS, ALWAYS]
+    found = friendships(shop, ("u1", "u2", "u3"))
+    assert found.user.tolist() == [0, 1] and found.friend.tolist() == [1, 0] and found.since.tolist() == [ALWAYS] * 2

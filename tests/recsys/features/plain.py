@@ -4,8 +4,9 @@ import numpy as np
 import pyarrow as pa
 
 from recsys.catalogue import Catalogue
+from recsys.facts import Friendships
 from recsys.features.definitions import ItemState, PairState, UserState, expected_price, features, paid_share
-from recsys.features.history import Decisions, Friendships, History, Payments
+from recsys.features.history import Decisions, History, Payments
 from recsys.features.online import Acts
 from recsys.interactions import ACTIONS, DAY, Interactions
 from recsys.prices import ALWAYS

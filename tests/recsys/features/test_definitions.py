@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from recsys.catalogue import Catalogue
+from recsys.facts import Friendships
 from recsys.features.definitions import NAMES, expected_price, paid_share
-from recsys.features.history import Decisions, Friendships, History, Payments
+from recsys.features.history import Decisions, History, Payments
 from recsys.features.offline import as_of
 from recsys.interactions import ACTIONS, DAY, SECOND, Interactions
 

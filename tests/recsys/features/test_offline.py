@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.errors import DataError
+from recsys.facts import Friendships
 from recsys.features.definitions import NAMES
-from recsys.features.history import Decisions, Friendships, History, Payments
+from recsys.features.history import Decisions, History, Payments
 from recsys.features.offline import as_of
 from recsys.interactions import ACTIONS, DAY, Interactions
 from recsys.prices import Prices
