@@ -1,6 +1,7 @@
 """Before a segment of the journal goes, everything that has taken its place is on the disk: seen at the system's calls."""
 
 import os
+import stat
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,24 +16,35 @@ from tests.recsys.serving.test_drain import a_slate, an_event
 
 
 class Watch:
-    """Which files and folders were forced to the disk as they are now, and what was taken away before that."""
+    """Which files, and which names in folders, were forced to the disk, and which of both before a segment went."""
 
     def __init__(self, patched: pytest.MonkeyPatch) -> None:
-        self.synced: set[Path] = set()
-        self.seen_at_unlink: set[Path] = set()
+        self.synced: set[tuple[int, int]] = set()
+        self.named: set[int] = set()
+        self.before = self.synced, self.named
         fsync, unlink = os.fsync, Path.unlink
 
         def noted(number: int) -> None:
             fsync(number)
-            self.synced.add(Path(os.readlink(f"/proc/self/fd/{number}")))
+            forced = os.fstat(number)
+            if stat.S_ISDIR(forced.st_mode):
+                self.named |= {os.stat(name, dir_fd=number).st_ino for name in os.listdir(number)}
+            else:
+                self.synced.add((forced.st_ino, forced.st_size))
 
         def last(path: Path, missing_ok: bool = False) -> None:
             if path.suffix == ".closed":
-                self.seen_at_unlink = set(self.synced)
+                self.before = set(self.synced), set(self.named)
             unlink(path, missing_ok)
 
         patched.setattr(os, "fsync", noted)
         patched.setattr(Path, "unlink", last)
+
+    def kept(self, paths: set[Path]) -> bool:
+        """Whether all of this, as it is now, was on the disk under its name."""
+        synced, named = self.before
+        files = {(path.stat().st_ino, path.stat().st_size) for path in paths if path.is_file()}
+        return files <= synced and {path.stat().st_ino for path in paths} <= named
 
 
 def below(folder: Path) -> set[Path]:
@@ -47,16 +59,15 @@ def test_a_segment_goes_only_when_every_file_of_the_tables_and_every_name_is_on_
     drain, watch = Drain(journal, workspace.lake), Watch(monkeypatch)
     for round in range(2):
         watch.synced.clear()
+        watch.named.clear()
         before = below(workspace.lake.path)
         journal.write(EVENTS, lines([an_event(f"e{round}")]))
         journal.write(SLATE, answer(a_slate()))
         assert drain.once() == 3
         new = below(workspace.lake.path) - before
         assert len([file for file in new if file.suffix == ".parquet"]) == 2
-        folders = {file.parent for file in new}
-        assert new | folders <= watch.seen_at_unlink
-        names = {*journal.folder.glob(f"*{round + 1}.names"), journal.folder}
-        assert len(names) == 2 and names <= watch.seen_at_unlink
+        names = set(journal.folder.glob(f"*{round + 1}.names"))
+        assert len(names) == 1 and watch.kept(new | names)
     journal.close()
 
 
@@ -74,7 +85,7 @@ def test_commits_of_others_and_a_checkpoint_are_on_the_disk_too(
     assert drain.once() == 1
     there = below(workspace.lake.path / "events")
     assert {file.name for file in there} >= {"_last_checkpoint", "00000000000000000003.checkpoint.parquet"}
-    assert there <= watch.seen_at_unlink
+    assert watch.kept(there)
     journal.close()
 
 
@@ -87,7 +98,7 @@ def test_what_a_drain_committed_before_it_broke_is_on_the_disk_before_its_segmen
     journal.rotate()
 
     def failing(number: int) -> None:
-        if os.readlink(f"/proc/self/fd/{number}").endswith(".parquet"):
+        if os.fstat(number).st_ino in {file.stat().st_ino for file in workspace.lake.path.rglob("*.parquet")}:
             raise OSError("pulled")
         real(number)
 
@@ -98,7 +109,7 @@ def test_what_a_drain_committed_before_it_broke_is_on_the_disk_before_its_segmen
     committed = below(workspace.lake.path / "events")
     watch = Watch(monkeypatch)
     assert drain.once() == 0
-    assert below(workspace.lake.path / "events") == committed <= watch.seen_at_unlink
+    assert below(workspace.lake.path / "events") == committed and watch.kept(committed)
     assert journal.closed() == []
     journal.close()
 

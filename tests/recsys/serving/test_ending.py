@@ -238,6 +238,7 @@ def test_a_journal_that_has_no_room_for_another_segment_goes_on_with_the_one_it_
     journal.close()
 
 
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux limits another process's files")
 def test_a_server_without_room_says_so_keeps_what_it_acknowledged_and_goes_on_when_there_is_room(
     tmp_path: Path,
 ) -> None:
