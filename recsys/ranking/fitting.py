@@ -13,7 +13,6 @@ from recsys.ranking.experts import Experts
 from recsys.ranking.experts_training import Recipe, train
 from recsys.ranking.ranker import Ranker
 from recsys.ranking.rows import CLICK, PURCHASE, Impressions, RankerError
-from recsys.ranking.shifts import fitted_shifts
 from recsys.slate import OUTCOMES
 
 # Shares of the impressions, by time: to stop training by, to calibrate on, to judge on; the rest is trained on.
@@ -82,10 +81,12 @@ def fit_ranker(
     split = Split.of(impressions)
     model = _model(split, len(surfaces), rng, recipe, progress)
     names = tuple(features), tuple(surfaces)
-    bare = Ranker(model, *_calibration(model, split.calibration, len(surfaces)), *names, version, {})
+    # What a surface adds is learnt from the engine's own slates alone: what another policy showed there says little.
+    none = np.zeros((len(surfaces), len(OUTCOMES)))
+    bare = Ranker(model, _curves(model, split.calibration), none, *names, version, {})
     # The curves that serve are of all days that the model never saw: the newest are the most like those to come.
     since = np.concatenate([split.calibration.time, split.test.time]).min()
-    calibration = _calibration(model, impressions.take(impressions.time >= since), len(surfaces))
+    curves = _curves(model, impressions.take(impressions.time >= since))
     report = {
         "kind": model.kind,
         "rows": {name: len(getattr(split, name)) for name in Split.__slots__},
@@ -93,7 +94,7 @@ def fit_ranker(
         "curves": [curve.method for curve in bare.curves],
         "trained_until": int(split.train.time.max()),
     }
-    return Ranker(model, *calibration, *names, version, report)
+    return replace(bare, curves=curves, report=report)
 
 
 def up_to_date(
@@ -122,8 +123,7 @@ def up_to_date(
     else:
         model = train(older, validation, len(ranker.surfaces), rng=rng, recipe=recipe, progress=progress)
     report = {**ranker.report, "trained_until": int(older.time.max())}
-    curves, shifts = _calibration(model, last, len(ranker.surfaces))
-    return replace(ranker, model=model, curves=curves, shifts=shifts, report=report)
+    return replace(ranker, model=model, curves=_curves(model, last), report=report)
 
 
 def judged(ranker: Ranker, impressions: Impressions) -> dict[str, Any]:
@@ -234,17 +234,17 @@ def _loss(model: Experts | Boosted, held: Impressions) -> float:
     return float(np.mean(relative)) if relative else 1.0
 
 
-def _calibration(
-    model: Experts | Boosted, held: Impressions, surfaces: int
-) -> tuple[tuple[Curve, ...], NDArray[np.float64]]:
-    """The curves of all rows, and what each surface adds behind them."""
-    chances, early, curves = model.chances(held.rows), held.so_far(), []
-    shifts = np.zeros((surfaces, len(OUTCOMES)))
-    for k in range(len(OUTCOMES)):
-        known = early.weight[:, k] > 0
-        p, y, weight = chances[known, k], early.happened[known, k], early.weight[known, k]
-        surface, user = held.rows.surface[known], held.user[known]
-        curve = fitted(p, y, user, weight) if known.any() else IDENTITY
-        shifts[:, k] = fitted_shifts(curve(p), y, surface, surfaces=surfaces, user=user, weight=weight)
-        curves.append(curve)
-    return tuple(curves), shifts
+def _curves(model: Experts | Boosted, held: Impressions) -> tuple[Curve, ...]:
+    chances, early = model.chances(held.rows), held.so_far()
+    columns = zip(chances.T, early.happened.T, early.weight.T, strict=True)
+    return tuple(_curve(p, happened, weight, held.user) for p, happened, weight in columns)
+
+
+def _curve(
+    chances: NDArray[np.float64],
+    happened: NDArray[np.float32],
+    weight: NDArray[np.float32],
+    user: NDArray[np.integer],
+) -> Curve:
+    known = weight > 0
+    return fitted(chances[known], happened[known], user[known], weight[known]) if known.any() else IDENTITY

@@ -18,31 +18,33 @@ def fitted_shifts(
     happened: NDArray[np.floating],
     surface: NDArray[np.integer],
     *,
-    surfaces: int,
+    start: Floats,
     user: NDArray[np.integer],
     weight: NDArray[np.floating] | None = None,
 ) -> Floats:
-    """What to add to the log odds on each surface, float64 (surfaces,): 0 where there are no rows, little where few.
+    """What to add to the log odds on each surface, float64 (surfaces,): `start` where there are no rows, near it where
+    there are few.
 
-    The most likely shifts if each is drawn from N(0, SPREAD^2) before anything is seen (ridge regression with the
-    chances' log odds as an offset; a random intercept a surface with a known variance), found by Newton steps. All
-    are 0 with fewer than PLATT_FROM outcomes, or if the surfaces do not differ from the chances beyond luck.
+    The most likely shifts if each is drawn from N(start, SPREAD^2) before anything is seen (ridge regression with the
+    chances' log odds as an offset; a random intercept a surface with a known variance), found by Newton steps. They
+    stay as they were with fewer than PLATT_FROM outcomes, or if with them no surface is off beyond luck.
 
     Args:
         chances: behind the curve.
+        start: what was added before; zeros for nothing.
         surface: which one a row is of, from 0.
         user: a number a person, whose rows depend on each other.
         weight: of each row; where outcomes are still to come, `happened` and this as in `Early`.
     """
     counted = np.ones(len(chances)) if weight is None else np.asarray(weight, np.float64)
     odds, y = log_odds(chances), np.asarray(happened, np.float64)
-    shifts, pull = np.zeros(surfaces), SPREAD**-2
-    off = counted * (chance(odds) - y)
+    surfaces, shifts, pull = len(start), start.copy(), SPREAD**-2
+    off = counted * (chance(odds + start[surface]) - y)
     if counted @ y < PLATT_FROM or not _beyond_luck(off, surface, user, surfaces):
         return shifts
     for _ in range(STEPS):
         p = chance(odds + shifts[surface])
-        slope = np.bincount(surface, counted * (p - y), surfaces) + pull * shifts
+        slope = np.bincount(surface, counted * (p - y), surfaces) + pull * (shifts - start)
         bend = np.bincount(surface, counted * p * (1 - p), surfaces) + pull
         step = np.clip(slope / bend, -1.0, 1.0)
         shifts -= step
@@ -57,7 +59,7 @@ def taken_out(chances: Floats, shifts: Floats) -> Floats:
 
 
 def _beyond_luck(off: Floats, surface: NDArray[np.integer], user: NDArray[np.integer], surfaces: int) -> bool:
-    """Score test of all shifts being 0, where what one person's rows are off by is one draw: chi square, one degree of
+    """Score test of nothing being off, where what one person's rows are off by is one draw: chi square, one degree of
     freedom a surface."""
     from scipy.stats import chi2
 

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from store.registry import ModelRecord
 
 DAYS = 21
-# The last part of the log is held out: a curve that does not do better on it is not used.
-HELD_OUT = 0.3
+# Every third day is held out in turn: what does not do better on them is not used. The last days alone would not do:
+# people do other things on some days of the week, and a shop's deals begin on one.
+DAY_FOLDS = 3
 LEAST_CLICKS = 500
 # A day counts half as much as one so many days later: people, deals and what they have seen before move on.
 HALF_LIFE = 3 * DAY
@@ -35,8 +36,8 @@ HALF_LIFE = 3 * DAY
 def recalibrate(workspace: "Workspace", *, days: int = DAYS, use: bool = True) -> "ModelRecord | None":
     """A new version of the engine that serves, with its chances bent to what followed from its own slates.
 
-    Curves of all surfaces together and each surface's shift are fitted to the earlier part of what this version logged
-    in the last `days`, and kept where they do better on the later part; then they are fitted to all of it.
+    Curves of all surfaces together and each surface's shift are fitted to what this version logged in the last `days`,
+    and kept where they do better on days that are held out.
 
     Returns:
         The new version, which serves if `use`; None where the log holds too little, or no outcome gains.
@@ -134,14 +135,17 @@ class _Change:
     shifts: NDArray[np.float64]
 
     @classmethod
-    def fitted(cls, rows: _Rows, surfaces: int, *, bent: bool) -> "_Change":
-        """With a new curve if `bent`, else shifts alone."""
+    def fitted(cls, rows: _Rows, start: NDArray[np.float64], *, bent: bool) -> "_Change":
+        """With a new curve if `bent`, else shifts alone; `start` are the shifts that served."""
         curve = fitted(rows.bare, rows.happened, rows.user, rows.weight) if bent else IDENTITY
+        if curve.method != "identity":
+            # What all surfaces had in common the curve has learnt.
+            start = start - np.average(start[rows.surface], weights=rows.weight)
         shifts = fitted_shifts(
             curve(rows.bare),
             rows.happened,
             rows.surface,
-            surfaces=surfaces,
+            start=start,
             user=rows.user,
             weight=rows.weight,
         )
@@ -153,24 +157,31 @@ class _Change:
 
 
 def _better(log: Shown, ranker: Ranker, outcome: int) -> tuple[_Change | None, dict[str, Any] | None]:
-    """A curve and shifts, or shifts alone, that do better on the later part of the log than what served, and how both
-    did there, as far as windows are closed; None where there are none. What came early counts for outcomes whose
+    """A curve and shifts, or shifts alone, that do better than what served on days that the fit does not see, and how
+    both did there, as far as windows are closed; None where there are none. What came early counts for outcomes whose
     windows are open."""
     known = log.early.weight[:, outcome] > 0
     if not known.any():
         return None, None
-    rows, time = _rows(log, ranker, outcome).take(known), log.time[known]
-    after = time >= np.quantile(time, 1 - HELD_OUT, method="higher")
-    if after.all():
-        return None, None
-    early, later = rows.take(~after), rows.take(after)
-    tried = {bent: _Change.fitted(early, len(ranker.surfaces), bent=bent) for bent in (True, False)}
-    losses = {bent: later.loss(change(later)) for bent, change in tried.items()}
+    rows, day, start = _rows(log, ranker, outcome).take(known), log.time[known] // DAY, ranker.shifts[:, outcome]
+    fold = (day.max() - day) % DAY_FOLDS
+    held = {bent: _held_out(rows, fold, start, bent=bent) for bent in (True, False)}
+    losses = {bent: rows.loss(chances) for bent, chances in held.items()}
     best = min(losses, key=lambda bent: losses[bent])
-    if losses[best] >= later.loss(later.told):
+    if losses[best] >= rows.loss(rows.told):
         return None, None
-    told = [judged_head(each, later.labels, later.user) for each in (later.told, tried[best](later))]
-    return _Change.fitted(rows, len(ranker.surfaces), bent=best), dict(zip(("before", "after"), told, strict=True))
+    before, after = (judged_head(chances, rows.labels, rows.user) for chances in (rows.told, held[best]))
+    return _Change.fitted(rows, start, bent=best), {"before": before, "after": after}
+
+
+def _held_out(rows: _Rows, fold: NDArray[np.int64], start: NDArray[np.float64], *, bent: bool) -> NDArray[np.float64]:
+    """The chances of each fold by a change that is fitted to the others; as they were told where there is one alone."""
+    chances = rows.told.copy()
+    for each in np.unique(fold):
+        out = fold == each
+        if not out.all():
+            chances[out] = _Change.fitted(rows.take(~out), start, bent=bent)(rows.take(out))
+    return chances
 
 
 def _rows(log: Shown, ranker: Ranker, outcome: int) -> _Rows:

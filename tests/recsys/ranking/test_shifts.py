@@ -32,7 +32,7 @@ def some(rng: np.random.Generator, rows: list[int], times: np.ndarray = DOUBLE) 
 def test_a_surface_whose_outcomes_are_twice_as_frequent_is_calibrated_on_later_rows():
     rng = np.random.default_rng(1)
     told, happened, surface, user = some(rng, [30_000, 6_000, 6_000])
-    shifts = fitted_shifts(told, happened, surface, surfaces=3, user=user)
+    shifts = fitted_shifts(told, happened, surface, start=np.zeros(3), user=user)
     told, happened, surface, _ = some(rng, [60_000, 60_000, 60_000])
     mended = chance(log_odds(told) + shifts[surface])
     for each in range(3):
@@ -47,7 +47,7 @@ def test_a_surface_with_few_rows_stays_near_the_whole_and_one_without_any_where_
     moved = []
     for rows in (20, 200, 2_000, 40_000):
         told, happened, surface, user = some(rng, [30_000, 6_000, rows, 0], np.array([1.0, 2.0, 2.0, 1.0]))
-        shifts = fitted_shifts(told, happened, surface, surfaces=4, user=user)
+        shifts = fitted_shifts(told, happened, surface, start=np.zeros(4), user=user)
         assert shifts[3] == 0
         moved.append(shifts[2])
     assert abs(moved[0]) < 0.3 * np.log(2)
@@ -59,7 +59,7 @@ def test_shifts_are_those_of_a_plain_search():
     rng = np.random.default_rng(3)
     told, happened, surface, user = some(rng, [5_000, 900, 300])
     weight = rng.uniform(0, 1, len(told))
-    shifts = fitted_shifts(told, happened, surface, surfaces=3, user=user, weight=weight)
+    shifts = fitted_shifts(told, happened, surface, start=np.zeros(3), user=user, weight=weight)
     for each in range(3):
         p, y, w = (column[surface == each] for column in (told, happened, weight))
 
@@ -70,6 +70,17 @@ def test_shifts_are_those_of_a_plain_search():
         assert shifts[each] == pytest.approx(minimize_scalar(surprise).x, abs=1e-5)
 
 
+def test_what_was_added_before_stays_where_the_rows_say_little_and_goes_where_they_say_it_is_wrong():
+    rng = np.random.default_rng(6)
+    start = np.array([0.0, 0.7, 0.7, 0.7])
+    told, happened, surface, user = some(rng, [30_000, 40_000, 20, 0], np.array([1.0, 1.0, 1.0, 1.0]))
+    shifts = fitted_shifts(told, happened, surface, start=start, user=user)
+    assert shifts[1] == pytest.approx(0, abs=0.05)
+    assert shifts[2] == pytest.approx(0.7, abs=0.25) and shifts[3] == 0.7
+    right = (rng.random(len(told)) < chance(log_odds(told) + start[surface])).astype(np.float32)
+    assert np.array_equal(fitted_shifts(told, right, surface, start=start, user=user), start)
+
+
 def test_right_chances_get_shifts_as_rarely_as_stated_though_a_persons_rows_do_as_one():
     rng, shops, people = np.random.default_rng(4), 400, 600
     shifted = 0
@@ -78,7 +89,7 @@ def test_right_chances_get_shifts_as_rarely_as_stated_though_a_persons_rows_do_a
         # All ten rows of a person happen, or none.
         happened = (np.repeat(rng.random(people), 10) < told).astype(np.float32)
         surface = np.repeat(rng.integers(0, 4, people), 10)
-        shifts = fitted_shifts(told, happened, surface, surfaces=4, user=np.repeat(np.arange(people), 10))
+        shifts = fitted_shifts(told, happened, surface, start=np.zeros(4), user=np.repeat(np.arange(people), 10))
         shifted += bool(shifts.any())
     assert shifted <= binom.ppf(0.999, shops, LUCK)
 
@@ -88,7 +99,7 @@ def test_with_next_to_no_outcomes_nothing_is_added(happened):
     rows = 20_000
     outcomes = (np.arange(rows) < happened).astype(np.float32)
     surface = np.arange(rows) % 2
-    shifts = fitted_shifts(np.full(rows, 0.1), outcomes, surface, surfaces=2, user=np.arange(rows))
+    shifts = fitted_shifts(np.full(rows, 0.1), outcomes, surface, start=np.zeros(2), user=np.arange(rows))
     assert not shifts.any()
 
 

@@ -23,17 +23,26 @@ PLACES = 10
 
 
 def a_log(
-    folder: Path, *, told: float, slates: int = 600, model: str | None = VERSION, on_cart: float = 1.0
+    folder: Path,
+    *,
+    told: float,
+    slates: int = 600,
+    model: str | None = VERSION,
+    on_cart: float = 1.0,
+    days: int = 20,
+    at_last: float = 1.0,
 ) -> Workspace:
-    """A trained shop whose engine showed slates over 20 days, every other beside the cart, and told `told` times the
-    chance of a click; beside the cart the odds are `on_cart` times as high as elsewhere, of which it knows nothing."""
+    """A trained shop whose engine showed slates over some days, every other beside the cart, and told `told` times the
+    chance of a click. It knows nothing of this: beside the cart the odds are `on_cart` times as high as elsewhere, on
+    the last third of the days `at_last` times as high as before."""
     workspace = Workspace.open(shutil.copytree(a_trained_shop().path, folder / "shop"))
     rng = np.random.default_rng(1)
     true = rng.uniform(0.05, 0.35, slates * PLACES)
-    cart = np.repeat(np.arange(slates) % 2 == 1, PLACES)
-    clicked = rng.random(len(true)) < np.where(cart, chance(log_odds(true) + np.log(on_cart)), true)
+    slate = np.repeat(np.arange(slates), PLACES)
+    lift = np.where(slate % 2 == 1, np.log(on_cart), 0.0) + np.where(slate >= 2 * slates / 3, np.log(at_last), 0.0)
+    clicked = rng.random(len(true)) < chance(log_odds(true) + lift)
     begin, items = after(a_shop()), [f"i{k:04}" for k in range(PLACES)]
-    times = [begin + timedelta(days=20 * k / slates) for k in range(slates)]
+    times = [begin + timedelta(days=days * k / slates) for k in range(slates)]
     rows = [
         {"slate_id": f"s{k}", "position": p + 1, "user_id": f"u{k % 97}", "time": times[k], "surface": "cart" if k % 2 else "homepage",
          "item_id": items[p], "propensity": 0.5, "policy": "p", "model": model, "p_click": told * true[PLACES * k + p],
@@ -118,6 +127,14 @@ def test_what_was_added_for_a_surface_is_found_anew_not_added_to(tmp_path):
     ranker = Ranker.load(halved.path / made.artifact / "ranker")
     lift = ranker.shifts[ranker.surface("cart"), CLICK] - ranker.shifts[ranker.surface("homepage"), CLICK]
     assert abs(lift) < 0.15
+
+
+def test_two_busy_days_at_the_end_do_not_hide_that_chances_are_too_high(tmp_path):
+    made = recalibrate(a_log(tmp_path, told=1.5, slates=1_200, days=6, at_last=1.4))
+    assert made is not None
+    before, after = (made.metrics["recalibrated"]["click"][each] for each in ("before", "after"))
+    assert before["predicted_rate"] > 1.25 * before["observed_rate"]
+    assert after["predicted_rate"] == pytest.approx(after["observed_rate"], rel=0.12)
 
 
 @pytest.mark.parametrize(
