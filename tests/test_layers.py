@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,23 @@ def test_a_part_of_recsys_imports_only_parts_below_it(part):
             module = node.module if isinstance(node, ast.ImportFrom) and node.module else ""
             found |= {module.split(".")[1]} if module.startswith("recsys.") else set()
     assert found & set(PARTS) <= PARTS[part] | {part}
+
+
+def named(file: Path, modules: dict[str, Path]) -> set[str]:
+    """The modules that a file imports from: of `from room.part import name` room.part.name if it is one."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            wholes = (f"{node.module}.{alias.name}" for alias in node.names)
+            found |= {whole if whole in modules else node.module for whole in wholes}
+    return found & set(modules)
+
+
+def test_no_file_imports_one_that_imports_it_back_by_whatever_way():
+    paths = {file: ".".join(file.relative_to(ROOT).with_suffix("").parts) for _, file in FILES}
+    modules = {path.removesuffix(".__init__"): file for file, path in paths.items()}
+    # It raises CycleError, which names the circle.
+    TopologicalSorter({module: named(file, modules) - {module} for module, file in modules.items()}).prepare()
 
 
 @pytest.mark.parametrize(("room", "more"), [("analysis", ()), ("store", ()), ("holdout", ("numpy", "scipy"))])
