@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.errors import DataError
-from recsys.evaluation.readers import Numbering, Rows, lines, ones, read_pairs
+from recsys.evaluation.readers import ActLists, Numbering, lines, ones, read_pairs
 from recsys.interactions import Interactions
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ def read_groups(
     if missing := [name for name in needed if not (folder / name).is_file()]:
         raise DataError(f"{folder}: {missing[0]} is missing; groups need {', '.join(needed)}.")
     users, items = Numbering(), Numbering()
-    own = read_pairs(people or folder / FILES[3], Rows(users, items))
-    train = _of_groups(folder / FILES[1], Rows(users, items, len(own.user)))
-    test = _of_groups(folder / FILES[2], Rows(users, items, len(own.user) + len(train.user)))
+    own = read_pairs(people or folder / FILES[3], ActLists(users, items))
+    train = _of_groups(folder / FILES[1], ActLists(users, items, len(own.user)))
+    test = _of_groups(folder / FILES[2], ActLists(users, items, len(own.user) + len(train.user)))
     pairs = [
         (users.number(f"group {fields[0]}"), users.number(member))
         for _, fields in lines(folder / FILES[0])
@@ -44,7 +44,9 @@ def read_groups(
     ]
     group, member = np.asarray(pairs).T
     negatives = _negatives(folder / "groupRatingNegative.txt", items)
-    past = Rows(users, items, 0, own.user + train.user, own.item + train.item, own.action + train.action).interactions()
+    past = ActLists(
+        users, items, 0, own.user + train.user, own.item + train.item, own.action + train.action
+    ).interactions()
     wanted = test.interactions()
     members = ones(group, member, (len(users.places), len(users.places)))
     if negatives is None:
@@ -52,7 +54,7 @@ def read_groups(
     return past, wanted, members, _aligned(folder, wanted, negatives)
 
 
-def _of_groups(path: Path, rows: Rows) -> Rows:
+def _of_groups(path: Path, rows: ActLists) -> ActLists:
     """Reads `group item` a line; a group's name tells it from a user of the same number."""
     for number, fields in lines(path):
         if len(fields) != 2:

@@ -35,7 +35,7 @@ class Numbering:
 
 
 @dataclass(slots=True)
-class Rows:
+class ActLists:
     """Acts as they are read: parallel lists of places of users and items, and of actions; times count from `first`."""
 
     users: Numbering
@@ -57,7 +57,7 @@ class Rows:
         return Interactions.of(self.users.names, self.items.names, user, item, action, time)
 
 
-def read_pairs(path: Path, rows: Rows) -> Rows:
+def read_pairs(path: Path, rows: ActLists) -> ActLists:
     """One `user item` a line, a user's acts in order of time."""
     for number, fields in lines(path):
         user, item = _exactly(path, number, fields, ("user", "item"))
@@ -65,7 +65,7 @@ def read_pairs(path: Path, rows: Rows) -> Rows:
     return _filled(path, rows)
 
 
-def read_triples(path: Path, rows: Rows) -> Rows:
+def read_triples(path: Path, rows: ActLists) -> ActLists:
     """One `user item value` a line, the value a finite number; a value of 0 or less is no act."""
     for number, fields in lines(path):
         user, item, text = _exactly(path, number, fields, ("user", "item", "value"))
@@ -74,7 +74,7 @@ def read_triples(path: Path, rows: Rows) -> Rows:
     return _filled(path, rows)
 
 
-def read_lists(path: Path, rows: Rows) -> Rows:
+def read_lists(path: Path, rows: ActLists) -> ActLists:
     """One `user item item ...` a line; a user alone on its line has no acts."""
     for number, fields in lines(path):
         user, *items = fields
@@ -175,7 +175,7 @@ def _number(path: Path, number: int, name: str, text: str) -> float:
     return value
 
 
-def _filled(path: Path, rows: Rows) -> Rows:
+def _filled(path: Path, rows: ActLists) -> ActLists:
     if not rows.user:
         raise DataError(f"{path} holds no acts.")
     return rows

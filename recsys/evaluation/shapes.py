@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recsys.errors import DataError
-from recsys.evaluation.readers import PURCHASE, Numbering, Rows, ones
+from recsys.evaluation.readers import PURCHASE, ActLists, Numbering, ones
 from recsys.interactions import ACTIONS, Interactions
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def read_hours(path: Path) -> "tuple[Interactions, csr_array]":
     Raises:
         DataError: if the header or a row is not of that form.
     """
-    rows, had = Rows(Numbering(), Numbering()), set[tuple[str, str]]()
+    rows, had = ActLists(Numbering(), Numbering()), set[tuple[str, str]]()
     for number, fields in _csv(path):
         if _hours(path, number, fields) > 0 and (fields[0], fields[1]) not in had:
             had.add((fields[0], fields[1]))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from recsys.errors import DataError
 from recsys.evaluation.groups import read_groups
-from recsys.evaluation.readers import FORMS, Numbering, Rows, read_attributes, read_friends
+from recsys.evaluation.readers import FORMS, ActLists, Numbering, read_attributes, read_friends
 from recsys.evaluation.shapes import read_behaviours, read_hours
 from recsys.evaluation.split import NOTHING, Sides
 from recsys.interactions import Interactions
@@ -123,7 +123,7 @@ def _text(form: str) -> Callable[[Path], Source]:
             raise DataError(f"{path}: {names[0]} is there, but {names[2]} is not.")
         rows, first = [], 0
         for one in files:
-            rows.append(FORMS[form](one, Rows(users, items, first)) if one else None)
+            rows.append(FORMS[form](one, ActLists(users, items, first)) if one else None)
             first += len(rows[-1].user) if rows[-1] else 0
         train, validation, test = (one.interactions() if one else None for one in rows)
         assert train is not None
