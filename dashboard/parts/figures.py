@@ -64,10 +64,7 @@ def measured(record: ModelRecord) -> str:
 def as_served(heads: Mapping[str, Any]) -> str:
     """How the chances that a version logged fit what followed, or that it logged none."""
     if not heads:
-        return html.line(
-            "It has shown nothing in the last four weeks of the log, so nobody knows yet how its chances come true. "
-            "Versions that served before it are listed below."
-        )
+        return html.line("It has shown nothing in the last four weeks of the log, so it cannot be judged by that.")
     told = served_figures(heads)
     rows = "".join(
         _served(figure, heads[outcome]) for outcome, figure in zip(heads, told, strict=True) if figure.value is not None
