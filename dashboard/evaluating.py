@@ -1,7 +1,7 @@
 """What pages ask of the log of slates: each question is worked out once for the same facts."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -9,6 +9,9 @@ from dashboard import source
 from recsys.offpolicy.evaluation import PolicyReport, evaluate_policy
 from recsys.offpolicy.policies import Explore, TargetPolicy, Uniform, logged_share
 from recsys.offpolicy.slate_log import logged_policies
+
+if TYPE_CHECKING:
+    from recsys.training.recalibration import Served
 
 RANDOM = "All equally likely"
 SHARES = {"Never explore": 0.0, "Explore 1%": 0.01, "Explore 10%": 0.1, "Explore 25%": 0.25}
@@ -52,7 +55,12 @@ def report(asked: TargetPolicy, surface: str, reward: str, policy: str, days: in
 
 def as_served(version: str) -> dict[str, dict[str, Any] | None]:
     """How the chances that a version of the engine logged did against what followed, by outcome."""
-    return _as_served(str(source.workspace().path), _facts(), version)
+    return _as_served(str(source.workspace().path), _facts(), version).whole
+
+
+def as_served_by_surface(version: str) -> dict[str, dict[str, dict[str, Any] | None]]:
+    """The same of each surface alone."""
+    return _as_served(str(source.workspace().path), _facts(), version).by_surface
 
 
 def _facts() -> tuple[tuple[str, int], ...]:
@@ -65,7 +73,7 @@ def _logged(path: str, facts: tuple[tuple[str, int], ...]) -> dict[tuple[str, st
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)
-def _as_served(path: str, facts: tuple[tuple[str, int], ...], version: str) -> dict[str, dict[str, Any] | None]:
+def _as_served(path: str, facts: tuple[tuple[str, int], ...], version: str) -> "Served":
     from recsys.training import recalibration
 
     return recalibration.as_served(source.workspace(), version)

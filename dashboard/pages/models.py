@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard import asked, evaluating, source
-from dashboard.parts import figures
+from dashboard.parts import by_surface, figures
 from dashboard.parts import model as parts
 from dashboard.parts.element import show
 from recsys.training.cards import compare, same_days
@@ -64,6 +64,8 @@ def _as_served(title: str, version: str, anchor: str | None = None) -> None:
     st.header(title, anchor=anchor or False)
     with st.spinner("Holding its chances against what followed …"):
         show(figures.as_served(evaluating.as_served(version)), key=f"as-served-{version}")
+        if surfaces := by_surface.table(evaluating.as_served_by_surface(version)):
+            show(surfaces, key=f"by-surface-{version}")
 
 
 page()

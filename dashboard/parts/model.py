@@ -127,8 +127,8 @@ def _recalibrated(record: ModelRecord) -> list[str]:
     seen = numbers.percent(before["observed_rate"])
     expected, mended = (numbers.percent(each["predicted_rate"]) for each in (before, after))
     return [
-        f"{said}. On the latest days {seen} of places were clicked: {expected} were expected, and {mended} with what "
-        "the days before them taught. What was measured in training is older."
+        f"{said}. There {seen} of places were clicked: {expected} were expected, and {mended} with what other days "
+        "than each taught. What was measured in training is older."
     ]
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from store.registry import ModelRecord
 
 DAYS = 21
+# Of which what a version served is judged.
+SERVED_DAYS = 28
 # Every third day is held out in turn: what does not do better on them is not used. The last days alone would not do:
 # people do other things on some days of the week, and a shop's deals begin on one.
 DAY_FOLDS = 3
@@ -73,17 +75,40 @@ def recalibrate(workspace: "Workspace", *, days: int = DAYS, use: bool = True) -
     )
 
 
-def as_served(workspace: "Workspace", version: str, *, days: int = DAYS) -> dict[str, dict[str, Any] | None]:
-    """How the chances did that a version logged in the last days, by outcome, as far as windows are closed.
+ByOutcome = dict[str, dict[str, Any] | None]
 
-    They were logged before anything followed: no fit has seen it. Empty where the version logged nothing; None for an
-    outcome of which too little is known.
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """How the chances did that a version logged, by outcome, as far as windows are closed; None for an outcome of which
+    too little is known.
+
+    Attributes:
+        whole: of all surfaces together; empty where the version logged nothing.
+        by_surface: of each surface alone, of which the whole may be the average of two errors.
+    """
+
+    whole: ByOutcome
+    by_surface: dict[str, ByOutcome]
+
+
+def as_served(workspace: "Workspace", version: str, *, days: int = SERVED_DAYS) -> Served:
+    """How the chances did that a version logged in the last days.
+
+    They were logged before anything followed: no fit has seen it.
     """
     log = _own_log(workspace, version, days)
-    if not len(log):
-        return {}
-    users = place(log.users, log.users.unique().to_pylist())
-    return {outcome: judged_head(log.chances[:, k], log.labels[:, k], users) for k, outcome in enumerate(OUTCOMES)}
+    names = sorted(log.surface.unique().to_pylist())
+    users, surface = place(log.users, log.users.unique().to_pylist()), place(log.surface, names)
+
+    def judged(rows: NDArray[np.bool_]) -> ByOutcome:
+        return {
+            outcome: judged_head(log.chances[rows, k], log.labels[rows, k], users[rows])
+            for k, outcome in enumerate(OUTCOMES)
+        }
+
+    whole = judged(np.ones(len(log), bool)) if len(log) else {}
+    return Served(whole, {name: judged(surface == number) for number, name in enumerate(names)})
 
 
 def _own_log(workspace: "Workspace", version: str, days: int) -> Shown:

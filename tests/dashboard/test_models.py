@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from dashboard.parts import figures
+from dashboard.parts import by_surface, figures
 from dashboard.parts import model as parts
 from recsys.training.cards import compare
 from store import Workspace
@@ -151,3 +151,10 @@ def test_the_reading_follows_the_intervals():
 def test_reasons_that_people_gave_cannot_become_markup(shop):
     said = parts.served(shop.registry.audit("model engine"))
     assert "&lt;b&gt;more" in said and "<b>more" not in said and "Ann" in said
+
+
+def test_each_surface_stands_alone_beside_the_whole():
+    few = JUDGED | {"happened": 12}
+    said = words_of(by_surface.table({"cart": {"click": JUDGED}, "post_purchase": {"click": few, "gift": None}}))
+    assert "Click Cart 0.52 points luck 0.31 Post purchase too few" in said and "Gift" not in said
+    assert by_surface.table({"cart": {"click": JUDGED}}) == by_surface.table({}) == ""

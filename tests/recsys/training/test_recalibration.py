@@ -15,7 +15,7 @@ from recsys.ranking.calibration import chained, chance, fitted, log_odds
 from recsys.ranking.ranker import Ranker
 from recsys.ranking.rows import CLICK
 from recsys.slate import OUTCOMES, Request
-from recsys.training.recalibration import as_served, recalibrate
+from recsys.training.recalibration import Served, as_served, recalibrate
 from store import Workspace
 from tests.recsys.engine.workspaces import VERSION, a_shop, a_trained_shop, after
 
@@ -68,10 +68,10 @@ def a_log(
 
 def test_chances_that_were_twice_too_high_are_halved_in_a_new_version_that_serves(tmp_path):
     workspace = a_log(tmp_path, told=2.0)
-    served = as_served(workspace, VERSION)["click"]
+    served = as_served(workspace, VERSION).whole["click"]
     assert served["predicted_rate"] == pytest.approx(2 * served["observed_rate"], rel=0.15)
     made = recalibrate(workspace)
-    assert as_served(workspace, f"{VERSION}+1") == {}
+    assert as_served(workspace, f"{VERSION}+1") == Served({}, {})
     assert made is not None and made.serving and made.version == f"{VERSION}+1"
     heads = made.metrics["recalibrated"]
     assert heads["click"]["after"]["calibration_error"] < 0.2 * heads["click"]["before"]["calibration_error"]
@@ -113,6 +113,18 @@ def test_a_surface_with_twice_the_odds_is_mended_and_the_others_stay(tmp_path):
     before, after = (made.metrics["recalibrated"]["click"][each] for each in ("before", "after"))
     assert after["calibration_error"] < 2 * after["calibration_floor"]
     assert before["calibration_error"] > 2 * after["calibration_error"]
+
+
+def test_errors_that_cancel_in_the_whole_are_told_by_surface(tmp_path):
+    served = as_served(a_log(tmp_path, told=1.3, on_cart=2.0, slates=1_500), VERSION)
+    rates = {
+        name: each["click"]["predicted_rate"] / each["click"]["observed_rate"]
+        for name, each in (served.by_surface | {"whole": served.whole}).items()
+    }
+    assert rates["homepage"] > 1.15 and rates["cart"] < 0.85
+    assert rates["whole"] == pytest.approx(1, abs=0.1)
+    together = sum(each["click"]["rows"] for each in served.by_surface.values())
+    assert together == served.whole["click"]["rows"]
 
 
 def test_what_was_added_for_a_surface_is_found_anew_not_added_to(tmp_path):
