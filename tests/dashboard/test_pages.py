@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 import dashboard
 from analysis.crossings import count, crossings
 from analysis.readout import Readout
+from dashboard import asked
 from dashboard.report.tables import tables
 from store import Workspace
 from tests.dashboard import rich, sample
@@ -208,3 +210,10 @@ def test_a_metric_has_a_page_with_its_rules_its_proof_and_its_definition(
     assert 'id = "revenue"' in test.code[0].value and "[experiment]" not in test.code[0].value
     test = opened(monkeypatch, workspace.path, "metric", exp="whole", metric="Page load p95")
     assert "0.02" in test.code[0].value and "Guardrail metric" in html(test, "definition")
+
+
+def test_a_name_in_a_link_is_shown_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    monkeypatch.setattr(st, "page_link", lambda page, **how: drawn.append((page, how)))
+    asked.link("readout", "← A [b] at 5:30", exp="a")
+    assert drawn == [("pages/readout.py", {"label": r":blue[← A \[b\] at 5\:30]", "query_params": {"exp": "a"}})]
