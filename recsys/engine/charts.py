@@ -51,8 +51,10 @@ class Charts:
         n = len(released)
         weight = np.array([WEIGHTS[name] for name in ACTIONS])
         # Flat, segment after segment: numpy has a quick way of adding only for one dimension.
-        counts = np.zeros(len(people.segments) * n)
-        # In parts, so that no other thread waits for more than a part: each holds Python's lock.
+        counts = np.empty(len(people.segments) * n)
+        # Here the memory is first touched, without the lock.
+        counts.fill(0.0)
+        # In parts, so that no other thread waits for more than one, some .2 ms: each holds Python's lock.
         for user, item, action in people.since(end - DAYS * DAY, observed):
             np.add.at(counts, people.segments_of(user).astype(np.int64) * n + item, weight[action])
         newest = np.empty(n)

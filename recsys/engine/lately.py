@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
-ROWS = 65_536
+ROWS = 16_384
 
 
 class Lately:
