@@ -33,7 +33,7 @@ def renew(
     """A new version of the engine that serves: its encoder, and a ranker learnt from what was shown in the last days.
 
     Recalibration bends chances; this learns what the engine's own slates taught: places that were never shown before,
-    people who see an item for the tenth time, counters that grew because the engine shows an item often.
+    counters that grew because the engine shows an item often.
 
     Args:
         days: of the log, the last ones; never from before the encoder's cut, whose acts it knows too well.

@@ -14,12 +14,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from recsys.engine.bundle import RANKER
 from recsys.engine.engine import Engine
 from recsys.facts import place
 from recsys.interactions import DAY
 from recsys.ranking.fitting import judged_head
 from recsys.ranking.labels import Shown, shown
+from recsys.ranking.ranker import Ranker
 from recsys.ranking.rows import CLICK
+from recsys.ranking.shifts import taken_out
 from recsys.slate import OUTCOMES, Request
 from recsys.surfaces.surface import known_surfaces
 from recsys.training.cards import LEAST_CALIBRATED
@@ -67,6 +70,8 @@ def main(data: Path, repeat: int, peers: bool) -> None:
         *_calibration({"left": left, "learns": learning}),
         "",
         f"### By surface, days {SETTLED + 1} to {DAYS - PLAIN_DAYS}",
+        "",
+        "The last column is the error of the same chances without what the version added for the surface.",
         "",
         *_by_surface({"left": left, "learns": learning}),
         "",
@@ -136,13 +141,15 @@ def _later(workspace: Workspace) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """What the engine showed, with the day of its service (from 0), the surface, and how often it was shown before."""
+    """What the engine showed, with the day of its service (from 0), the surface, and how often it was shown before;
+    `bare` are the chances without what was added for the surface."""
 
     shown: Shown
     day: NDArray[np.int64]
     surface: NDArray[np.str_]
     user: NDArray[np.int64]
     before: NDArray[np.int64]
+    bare: NDArray[np.float64]
 
     @classmethod
     def of(cls, workspace: Workspace) -> "Log":
@@ -153,7 +160,18 @@ class Log:
         starts = np.flatnonzero(np.diff(key[order], prepend=-1))
         before = np.empty(len(key), np.int64)
         before[order] = np.arange(len(key)) - np.repeat(starts, np.diff(starts, append=len(key)))
-        return cls(log, (log.time - later) // DAY, np.array(log.surface.to_pylist()), user, before)
+        surface = np.array(log.surface.to_pylist())
+        return cls(log, (log.time - later) // DAY, surface, user, before, _bare(workspace, log, surface))
+
+
+def _bare(workspace: Workspace, log: Shown, surface: NDArray[np.str_]) -> NDArray[np.float64]:
+    model, bare = np.array(log.model.to_pylist()), log.chances.copy()
+    for version in np.unique(model):
+        ranker = Ranker.load(workspace.path / "models" / "engine" / version / RANKER)
+        rows = model == version
+        number = np.array([ranker.surface(name) for name in surface[rows]])
+        bare[rows] = taken_out(log.chances[rows], ranker.shifts[number])
+    return bare
 
 
 def _spans() -> list[tuple[int, int]]:
@@ -173,15 +191,23 @@ def _calibration(arms: Mapping[str, Workspace]) -> list[str]:
 
 
 def _by_surface(arms: Mapping[str, Workspace]) -> list[str]:
-    head = "| engine | surface | outcome | rows | happened | predicted | observed | error | floor | AUC |"
-    lines = [head, "|---" * 10 + "|"]
+    head = (
+        "| engine | surface | outcome | rows | happened | predicted | observed | error | floor | AUC | without shifts |"
+    )
+    lines = [head, "|---" * 11 + "|"]
     for name, workspace in arms.items():
         log = Log.of(workspace)
         for surface in known_surfaces():
             rows = (log.day >= SETTLED) & (log.surface == surface)
-            for k, outcome in enumerate(("click", "wishlist", "cart")):
-                lines.append(f"| {name} | {surface} | {outcome} | {_told(log, rows, k)}")
+            for k, outcome in enumerate(OUTCOMES):
+                lines.append(f"| {name} | {surface} | {outcome} | {_told(log, rows, k)} {_error(log, rows, k)} |")
     return lines
+
+
+def _error(log: Log, rows: NDArray[np.bool_], outcome: int) -> str:
+    """The calibration error of the chances without what was added for the surface."""
+    found = judged_head(log.bare[rows, outcome], log.shown.labels[rows, outcome], log.user[rows])
+    return f"{found['calibration_error']:.4f}" if found and found["happened"] >= LEAST_CALIBRATED else ""
 
 
 def _where(arms: Mapping[str, Workspace]) -> list[str]:
