@@ -87,6 +87,8 @@ def read_past(experiment: Experiment, workspace: Workspace | None = None, runnin
         else:
             window, facts = _exposed(experiment, workspace, files)
         known, notes = _known(experiment, facts.units)
+        if window is not None and experiment.cluster in facts.units.types:
+            notes += _unassigned(experiment.cluster, facts.units)
         if window is not None and facts.events is not None:
             notes += _short_memory(experiment, facts.events, window)
         units, totals = scan(known, facts, daily=True)
@@ -135,11 +137,12 @@ def _control(experiment: Experiment) -> str:
 
 def _exposed(experiment: Experiment, workspace: Workspace | None, files: Files) -> tuple[Window, Facts]:
     """Units exposed at their first event in the window, with what is known of them; and the events up to its end."""
-    clock, unit, users = experiment.source.time or "time", experiment.unit, None
+    clock, unit, tables = experiment.source.time or "time", experiment.unit, []
     if experiment.source.kind == "lake":
         if workspace is None:
             raise SourceError(f"{experiment.file}: [source] lake = true needs a workspace; give --workspace DIR.")
-        events, users = view(files, workspace, "events"), view(files, workspace, "users")
+        events, *others = (view(files, workspace, table) for table in ("events", "users", "communities"))
+        tables = [table for table in others if table is not None]
         if events is None:
             raise SourceError(f"lake of {workspace.path}: table events is empty; import events first.")
     else:
@@ -150,9 +153,7 @@ def _exposed(experiment: Experiment, workspace: Workspace | None, files: Files) 
     match = base_sql(events, None, "count", experiment.past.traffic)
     columns = f"{events.need(unit, 'the unit')}, {_control(experiment)}, make_timestamp(min({when})) AS {quote(clock)}"
     first = f"SELECT {columns} FROM events WHERE {when} >= {low} AND {when} < {high} AND {match} <> 0 GROUP BY 1"
-    taken = {unit, experiment.arm, clock, "user_id"}
-    known = "".join(f", users.{quote(c)}" for c in users.types if c not in taken) if users else ""
-    join = f" LEFT JOIN users ON CAST(first.{quote(unit)} AS VARCHAR) = users.user_id" if known else ""
+    known, join = _told(tables, {unit, experiment.arm, clock, "user_id"}, f"CAST(first.{quote(unit)} AS VARCHAR)")
     units = _create(events, "TABLE", "past", f"SELECT first.*{known} FROM ({first}) first{join}")
     if not files.con.execute("SELECT 1 FROM past LIMIT 1").fetchall():
         traffic = ", ".join(f"{column} = {value}" for column, value in experiment.past.traffic)
@@ -163,6 +164,17 @@ def _exposed(experiment: Experiment, workspace: Workspace | None, files: Files) 
     if (events.latest(clock) or 0) >= high:
         events = _create(events, "VIEW", "past_events", f"SELECT * FROM events WHERE {when} < {high}")
     return window, Facts(units, events)
+
+
+def _told(tables: list[Rows], taken: set[str], person: str) -> tuple[str, str]:
+    """What tables with one row a person know, beside the columns that are taken, as SQL: columns, and joins."""
+    columns, joins = "", ""
+    for table in tables:
+        joins += f" LEFT JOIN {quote(table.name)} ON {person} = {quote(table.name)}.user_id"
+        for column in table.types.keys() - taken:
+            columns += f", {quote(table.name)}.{quote(column)}"
+        taken = taken | table.types.keys()
+    return columns, joins
 
 
 def _create(rows: Rows, kind: str, name: str, select: str) -> Rows:
@@ -213,6 +225,18 @@ def _memory(experiment: Experiment) -> float:
     return max((v.days or 0.0 for v in experiment.variables if v.pre), default=0.0)
 
 
+def _unassigned(cluster: str, units: Rows) -> tuple[str, ...]:
+    """Leaves out units without a cluster, which no arm could be assigned to; a note if there are any."""
+    of, column = quote(units.name), quote(cluster)
+    whole = units.con.execute(f"SELECT count(*) FROM {of}").fetchall()[0][0]
+    out = units.con.execute(f"DELETE FROM {of} WHERE {column} IS NULL").fetchall()[0][0]
+    if out == whole:
+        raise SourceError(
+            f"{units.label}: none of its {whole:,} units is in a {cluster}. Import the table communities."
+        )
+    return (f"{out:,} of the {whole:,} units are in no {cluster}, and left out.",) if out else ()
+
+
 def _short_memory(experiment: Experiment, events: Rows, window: Window) -> tuple[str, ...]:
     first = _day(_span(events, experiment.source.time or "time")[0])
     days, needed = (window.start - first).days, _memory(experiment)
@@ -225,25 +249,25 @@ def _known(experiment: Experiment, rows: Rows) -> tuple[Experiment, tuple[str, .
     """The design of one arm, with the covariates that the past knows, and a note of the others."""
     lost = tuple(
         dict.fromkeys(
-            str(v.value)
+            column
             for metric in experiment.metrics
             for quantity in metric.covariates
-            for v in quantity.variables
-            if v.aggregation is None and v.value not in rows.types
+            for column in _columns(quantity)
+            if column not in rows.types
         )
     )
     metrics = tuple(
-        replace(
-            m,
-            covariates=tuple(
-                q for q in m.covariates if not {v.value for v in q.variables if v.aggregation is None} & set(lost)
-            ),
-        )
+        replace(m, covariates=tuple(q for q in m.covariates if _columns(q).isdisjoint(lost)))
         for m in experiment.metrics
     )
     one = replace(experiment, shares=MappingProxyType({experiment.control: 1.0}), segments=(), metrics=metrics)
     note = f"The past has no column {', '.join(lost)}: what these covariates save is not counted."
     return one, (note,) if lost else ()
+
+
+def _columns(quantity: Quantity) -> set[str]:
+    """The columns of the unit table that it needs."""
+    return {v.value for v in quantity.variables if v.aggregation is None and v.value is not None}
 
 
 def _shared(

@@ -1,0 +1,74 @@
+"""An experiment is planned from a workspace's lake: what its tables know of the people of the past."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from facts import an_experiment_file
+
+from analysis import SourceError, plan
+from analysis.experiment import Experiment
+from store import Workspace
+
+PEOPLE, CIRCLES = 1_200, 200
+START = datetime(2026, 3, 2, tzinfo=UTC)
+ORDERS = 'id = "orders"\nkind = "count"\nwhere = { kind = "order" }\ncovariates = { window_days = 28 }'
+
+
+def orders(rng: np.random.Generator) -> np.ndarray:
+    """How often each person orders in the four weeks before and the week after; circles are alike, and so are people
+    to what they were before. Shape (PEOPLE, 2)."""
+    circle = rng.gamma(4, 1, CIRCLES)[np.arange(PEOPLE) % CIRCLES]
+    taste = circle * rng.gamma(4, 0.25, PEOPLE)
+    return np.column_stack([rng.poisson(4 * taste), rng.poisson(taste)])
+
+
+def a_shop(folder: Path, counts: np.ndarray, circles: int = PEOPLE) -> Workspace:
+    """A lake in which everybody visits, and orders, and the first `circles` people have a community."""
+    workspace = Workspace.create(folder / "shop")
+    rows = []
+    for person, (before, after) in enumerate(counts):
+        rows += [(f"u{person}", START + timedelta(days=28, hours=person % 24), "visit")]
+        rows += [(f"u{person}", START + timedelta(days=k % 28, hours=5), "order") for k in range(before)]
+        rows += [(f"u{person}", START + timedelta(days=29 + k % 5, hours=5), "order") for k in range(after)]
+    rows += [("nobody", START + timedelta(days=34, hours=23), "visit")]
+    names = ("unit_id", "time", "kind")
+    events = dict(zip(names, zip(*rows, strict=True), strict=True))
+    workspace.lake.append("events", pa.table({name: list(column) for name, column in events.items()}), source="1")
+    member = [f"u{k}" for k in range(circles)]
+    found = {"user_id": member, "community": [f"c{k % CIRCLES}" for k in range(circles)]}
+    workspace.lake.append("communities", pa.table(found), source="1")
+    return workspace
+
+
+def by_circle(folder: Path) -> Experiment:
+    source = 'lake = true\n[plan]\ndays = 7\nstart = 2026-03-30\ntraffic = { kind = "visit" }'
+    design = {"unit": '"unit_id"', "cluster": '"community"', "planned_units": str(CIRCLES)}
+    return an_experiment_file(folder, source, ORDERS, **design)
+
+
+@pytest.fixture(scope="module")
+def counts() -> np.ndarray:
+    return orders(np.random.default_rng(4))
+
+
+def test_people_lie_in_the_communities_of_the_lake_and_covariates_save_there(tmp_path: Path, counts: np.ndarray):
+    made = plan(by_circle(tmp_path), a_shop(tmp_path, counts))
+    (forecast,) = made.metrics
+    assert forecast.value == pytest.approx(counts[:, 1].mean())
+    sums = np.stack([np.bincount(np.arange(PEOPLE) % CIRCLES, column) for column in counts.T])
+    left = (sums - sums.mean(axis=1, keepdims=True)) * CIRCLES / PEOPLE
+    covariance = np.cov(left)
+    adjusted = np.sqrt(covariance[1, 1] - covariance[0, 1] ** 2 / covariance[0, 0])
+    assert forecast.deviation == pytest.approx(adjusted, rel=0.01)
+    assert adjusted < 0.5 * np.sqrt(covariance[1, 1])
+    assert made.warnings[0] == "1 of the 1,201 units are in no community, and left out."
+
+
+def test_a_plan_by_community_where_nobody_has_one_is_refused_with_the_remedy(tmp_path: Path, counts: np.ndarray):
+    workspace = a_shop(tmp_path, counts[:1], circles=0)
+    workspace.lake.append("communities", pa.table({"user_id": ["elsewhere"], "community": ["c1"]}), source="2")
+    with pytest.raises(SourceError, match="none of 2 units is in a community. Import the table communities"):
+        plan(by_circle(tmp_path), workspace)
