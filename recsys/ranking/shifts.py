@@ -40,12 +40,13 @@ def fitted_shifts(
     odds, y = log_odds(chances), np.asarray(happened, np.float64)
     surfaces, shifts, pull = len(start), start.copy(), SPREAD**-2
     off = counted * (chance(odds + start[surface]) - y)
-    if counted @ y < PLATT_FROM or not _beyond_luck(off, surface, user, surfaces):
+    alone = _sums(counted**2 * _spread(odds + start[surface]), surface, surfaces)
+    if counted @ y < PLATT_FROM or not _beyond_luck(off, surface, user, alone):
         return shifts
     for _ in range(STEPS):
-        p = chance(odds + shifts[surface])
-        slope = np.bincount(surface, counted * (p - y), surfaces) + pull * (shifts - start)
-        bend = np.bincount(surface, counted * p * (1 - p), surfaces) + pull
+        moved = odds + shifts[surface]
+        slope = _sums(counted * (chance(moved) - y), surface, surfaces) + pull * (shifts - start)
+        bend = _sums(counted * _spread(moved), surface, surfaces) + pull
         step = np.clip(slope / bend, -1.0, 1.0)
         shifts -= step
         if np.abs(step).max(initial=0.0) < 1e-10:
@@ -58,12 +59,28 @@ def taken_out(chances: Floats, shifts: Floats) -> Floats:
     return chance(log_odds(chances) - shifts)
 
 
-def _beyond_luck(off: Floats, surface: NDArray[np.integer], user: NDArray[np.integer], surfaces: int) -> bool:
+def _sums(values: Floats, surface: NDArray[np.integer], surfaces: int) -> Floats:
+    return np.asarray(np.bincount(surface, values, surfaces), np.float64)
+
+
+def _spread(odds: Floats) -> Floats:
+    """The variance of what happens at these log odds."""
+    p = chance(odds)
+    return p * (1 - p)
+
+
+def _beyond_luck(off: Floats, surface: NDArray[np.integer], user: NDArray[np.integer], alone: Floats) -> bool:
     """Score test of nothing being off, where what one person's rows are off by is one draw: chi square, one degree of
-    freedom a surface."""
+    freedom a surface.
+
+    Args:
+        alone: the variance of each surface's sum if no row depended on another. What is counted is never taken for
+            less: where it happened less often than was expected, such as never, the people who were counted are alike.
+    """
     from scipy.stats import chi2
 
-    people, row = np.unique(user, return_inverse=True)
+    surfaces, (people, row) = len(alone), np.unique(user, return_inverse=True)
     each = np.bincount(row * surfaces + surface, off, len(people) * surfaces).reshape(-1, surfaces)
-    total = each.sum(axis=0)
-    return bool(total @ np.linalg.pinv(each.T @ each) @ total > chi2.isf(LUCK, surfaces))
+    total, counted = each.sum(axis=0), each.T @ each
+    counted[np.diag_indices(surfaces)] = np.maximum(counted.diagonal(), alone)
+    return bool(total @ np.linalg.pinv(counted) @ total > chi2.isf(LUCK, surfaces))

@@ -94,6 +94,18 @@ def test_right_chances_get_shifts_as_rarely_as_stated_though_a_persons_rows_do_a
     assert shifted <= binom.ppf(0.999, shops, LUCK)
 
 
+def test_right_chances_of_rare_outcomes_get_shifts_as_rarely_as_stated_where_some_surfaces_show_little():
+    """Where 3 are expected and none come, people's differences are all small and of one sign."""
+    rng, shops, rows, shifted = np.random.default_rng(7), 200, 20_000, 0
+    for _ in range(shops):
+        told = chance(rng.normal(-6, 0.8, rows))
+        happened = (rng.random(rows) < told).astype(np.float32)
+        surface = rng.choice(4, rows, p=[0.7, 0.2, 0.08, 0.02])
+        shifts = fitted_shifts(told, happened, surface, start=np.zeros(4), user=np.arange(rows) % 1_500)
+        shifted += bool(shifts.any())
+    assert shifted <= binom.ppf(0.999, shops, LUCK)
+
+
 @pytest.mark.parametrize("happened", [0, 19])
 def test_with_next_to_no_outcomes_nothing_is_added(happened):
     rows = 20_000
