@@ -22,6 +22,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from store.check import check, column_problem
 from store.contract import known_tables, load_contract
+from store.disk import sync_file, sync_folder
 from store.errors import LakeError, did_you_mean, one_line
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from ibis.expr.types import Table
 
 ROWS_PER_GROUP = 131_072
+# Files that are smaller, in bytes, are joined once there are so many of them.
+SMALL, MANY = 32_000_000, 100
 ATTEMPTS = 60
 QUARANTINE = "quarantine"
 QUARANTINE_SCHEMA = pa.schema(
@@ -204,6 +207,7 @@ class Lake:
             TableMoved: if the table is not at version `after` any more.
         """
         part.close()
+        _force(part)
         properties = CommitProperties(
             app_transactions=[Transaction(source, attempt)], max_commit_retries=None if after is None else 0
         )
@@ -226,6 +230,43 @@ class Lake:
                 part.committed = True
                 return True
         raise LakeError(f"{part.table}: {ATTEMPTS} tries to commit met other writers. Nothing was appended; try again.")
+
+    def join_small(self, table: str, *, many: int = MANY) -> int:
+        """Write small files of the table together as one, if there are `many`: each costs every reader its opening.
+
+        The rows stay as they are, and so do the versions of before. The largest is left out as long as it is larger
+        than the others together: so a row is written again only when its file at least doubles.
+
+        Returns:
+            How many files became one; 0 if there are fewer, or another writer came between.
+        """
+        delta = self._delta(table)
+        small = [] if delta is None else _small(delta)
+        if delta is None or len(small) < many:
+            return 0
+        with self.part(table) as part:
+            for path, _ in small:
+                for batch in pq.ParquetFile(self.path / table / path).iter_batches(ROWS_PER_GROUP):
+                    part.write(_with_columns(batch, part.schema))
+            part.close()
+            now = int(time.time() * 1000)
+            removed = [RemoveAction(path, False, now, size, {}) for path, size in small]
+            _force(part)
+            _add_new_columns(delta, part)
+            try:
+                delta.create_write_transaction(
+                    [*removed, *_adds(part, changes=False)],
+                    "append",
+                    delta.schema(),
+                    # A second try would be on another version, whose files these may not be.
+                    commit_properties=CommitProperties(max_commit_retries=0),
+                )
+            except CommitFailedError:
+                return 0
+            except DeltaError as error:
+                raise LakeError(f"{table}: its small files were not joined. {one_line(error)}.") from error
+            part.committed = True
+        return len(small)
 
     def _owns(self, part: Part) -> bool:
         delta = self._delta(part.table)
@@ -289,9 +330,39 @@ def _add_new_columns(delta: DeltaTable, part: Part) -> None:
         delta.alter.add_columns(new)
 
 
-def _adds(part: Part) -> list[AddAction | RemoveAction]:
+def _adds(part: Part, *, changes: bool = True) -> list[AddAction | RemoveAction]:
     if not part.rows:
         return []
     stats = json.dumps({"numRecords": part.rows})
     size, now = os.path.getsize(part.file), int(time.time() * 1000)
-    return [AddAction(part.file.name, size, {}, now, True, stats)]
+    return [AddAction(part.file.name, size, {}, now, changes, stats)]
+
+
+def _force(part: Part) -> None:
+    """Onto the disk before its commit can get there: a commit that names a file which is lost ends all reading."""
+    if not part.file.exists():
+        return
+    try:
+        sync_file(part.file)
+        sync_folder(part.file.parent)
+    except OSError as error:
+        raise LakeError(f"{part.table}: the disk refused {part.file.name}: {error}. Nothing was appended.") from None
+
+
+def _small(delta: DeltaTable) -> list[tuple[str, int]]:
+    """Files of the table to be joined, oldest first, and their sizes in bytes; see `Lake.join_small`."""
+    actions = delta.get_add_actions(flatten=True)
+    columns = [actions.column(name).to_pylist() for name in ("size_bytes", "modification_time", "path")]
+    small = sorted(file for file in zip(*columns, strict=True) if file[0] < SMALL)
+    while len(small) > 2 and small[-1][0] > sum(size for size, *_ in small[:-1]):
+        small.pop()
+    return [(path, size) for size, _, path in sorted(small, key=lambda file: file[1:])]
+
+
+def _with_columns(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """With null in columns that the contract gained after the batch was written."""
+    columns = [
+        batch.column(each.name) if each.name in batch.schema.names else pa.nulls(len(batch), each.type)
+        for each in schema
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from recsys.serving.durable import Durable
 from recsys.serving.journal import Journal
 from recsys.serving.rows import TABLES, tables
-from recsys.serving.segment import JournalError, sync_file, sync_folder, whole
+from recsys.serving.segment import JournalError, whole
 from recsys.serving.window import digest, save
+from store.disk import sync_file, sync_folder
 from store.errors import StoreError, one_line
 
 if TYPE_CHECKING:
@@ -59,8 +60,15 @@ class Drain:
         self.journal.rotate()
         moved = sum(self._move(segment) for segment in self.journal.closed())
         if moved:
-            _give_back()
+            self._tidy()
         return moved
+
+    def _tidy(self) -> None:
+        """A drain leaves a file a table, of few rows."""
+        for table in TABLES.values():
+            if self.lake.join_small(table):
+                self._durable.sync(table)
+        _give_back()
 
     def _move(self, segment: Path) -> int:
         content = segment.read_bytes()

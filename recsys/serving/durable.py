@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from recsys.serving.segment import sync_file, sync_folder
+from store.disk import sync_file, sync_folder
 
 if TYPE_CHECKING:
     from store.lake import Lake

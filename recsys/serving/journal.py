@@ -21,7 +21,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from recsys.serving.segment import HEADER, JournalError, Record, frame, mend, new_header, sync_folder
+from recsys.serving.segment import HEADER, JournalError, Record, frame, mend, new_header
+from store.disk import sync_folder
 
 # A segment that has grown so long is closed before the drain asks: one is read whole, and Arrow takes 2 GB at most.
 LARGEST = 256 * 1024 * 1024

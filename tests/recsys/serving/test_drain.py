@@ -20,6 +20,7 @@ from recsys.slate import OUTCOMES, Place, Request, Slate
 from store import StoreError, Workspace
 from store.check import check
 from store.contract import load_contract
+from store.lake import MANY
 
 NOW = datetime(2026, 1, 5, 12, 0, 0, 123456, tzinfo=UTC)
 TEXTS = some.text(some.characters(codec="utf-8"), min_size=1, max_size=12)
@@ -240,4 +241,15 @@ def test_a_drain_of_many_rows_is_quick(tmp_path: Path) -> None:
     begun = time.process_time()
     assert Drain(journal, workspace.lake).once() == 72_000
     assert time.process_time() - begun < 3
+    journal.close()
+
+
+def test_a_server_that_drains_for_long_leaves_readers_few_files(tmp_path: Path) -> None:
+    lake, journal = Workspace.create(tmp_path / "shop").lake, Journal(tmp_path / "journal")
+    drain = Drain(journal, lake)
+    for number in range(MANY):
+        journal.write(EVENTS, lines([an_event(f"e{number}")]))
+        assert drain.once() == 1
+    assert len(lake.files("events")) == 1
+    assert sorted(lake.table("events").event_id.to_pyarrow().to_pylist()) == sorted(f"e{k}" for k in range(MANY))
     journal.close()

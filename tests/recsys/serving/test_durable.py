@@ -98,7 +98,7 @@ def test_what_a_drain_committed_before_it_broke_is_on_the_disk_before_its_segmen
     journal.rotate()
 
     def failing(number: int) -> None:
-        if os.fstat(number).st_ino in {file.stat().st_ino for file in workspace.lake.path.rglob("*.parquet")}:
+        if os.fstat(number).st_ino in {file.stat().st_ino for file in workspace.lake.path.rglob("*.json")}:
             raise OSError("pulled")
         real(number)
 
