@@ -87,7 +87,7 @@ def read_past(experiment: Experiment, workspace: Workspace | None = None, runnin
         else:
             window, facts = _exposed(experiment, workspace, files)
         known, notes = _known(experiment, facts.units)
-        if window is not None and experiment.cluster in facts.units.types:
+        if kind == "lake" and experiment.cluster in (*facts.units.types, "community"):
             notes += _unassigned(experiment.cluster, facts.units)
         if window is not None and facts.events is not None:
             notes += _short_memory(experiment, facts.events, window)
@@ -228,8 +228,9 @@ def _memory(experiment: Experiment) -> float:
 def _unassigned(cluster: str, units: Rows) -> tuple[str, ...]:
     """Leaves out units without a cluster, which no arm could be assigned to; a note if there are any."""
     of, column = quote(units.name), quote(cluster)
-    whole = units.con.execute(f"SELECT count(*) FROM {of}").fetchall()[0][0]
-    out = units.con.execute(f"DELETE FROM {of} WHERE {column} IS NULL").fetchall()[0][0]
+    whole = out = units.con.execute(f"SELECT count(*) FROM {of}").fetchall()[0][0]
+    if cluster in units.types:
+        out = units.con.execute(f"DELETE FROM {of} WHERE {column} IS NULL").fetchall()[0][0]
     if out == whole:
         raise SourceError(
             f"{units.label}: none of its {whole:,} units is in a {cluster}. Import the table communities."

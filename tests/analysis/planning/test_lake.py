@@ -69,6 +69,9 @@ def test_people_lie_in_the_communities_of_the_lake_and_covariates_save_there(tmp
 
 def test_a_plan_by_community_where_nobody_has_one_is_refused_with_the_remedy(tmp_path: Path, counts: np.ndarray):
     workspace = a_shop(tmp_path, counts[:1], circles=0)
-    workspace.lake.append("communities", pa.table({"user_id": ["elsewhere"], "community": ["c1"]}), source="2")
-    with pytest.raises(SourceError, match="none of its 2 units is in a community. Import the table communities"):
-        plan(by_circle(tmp_path), workspace)
+    elsewhere = pa.table({"user_id": ["elsewhere"], "community": ["c1"]})
+    for rows in (None, elsewhere):
+        if rows is not None:
+            workspace.lake.append("communities", rows, source="2")
+        with pytest.raises(SourceError, match="none of its 2 units is in a community. Import the table communities"):
+            plan(by_circle(tmp_path), workspace)
