@@ -46,6 +46,8 @@ class Connection(H11Protocol):
     _deadline: asyncio.TimerHandle | None = None
     # What the deadline is for: the state in which the caller's side was when it was set.
     _awaited: Any = None
+    # Whether what comes now is not HTTP any more, and another protocol's.
+    _handed_over = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -66,7 +68,7 @@ class Connection(H11Protocol):
         self._watch()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        self._await(None)
+        self._handed_over = True
         super().handle_websocket_upgrade(event)
 
     def send_400_response(self, msg: str) -> None:
@@ -77,7 +79,7 @@ class Connection(H11Protocol):
     def _watch(self) -> None:
         """Set the deadline of what the caller still owes, if anything."""
         state = self.conn.their_state
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._handed_over:
             self._await(None)
         elif state is h11.SEND_BODY:
             self._await(state, self.limits.body_seconds + GRACE_SECONDS)
