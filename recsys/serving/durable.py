@@ -35,28 +35,45 @@ class Durable:
         """Returns when all that was committed to the table so far survives a power cut.
 
         Raises:
-            OSError: if the disk refused, or a file of the table is gone.
+            OSError: if the disk refused, or a file that the table has is gone.
         """
         folder, version = self._lake.path / table, self._versions[table]
         while (commit := folder / LOG / f"{version + 1:020}.json").exists():
             version += 1
-            for file in _files(folder, commit):
+            for file in _added(folder, commit):
+                self._sync_added(table, file)
+            for file in (commit, *_checkpoint(folder, version)):
                 sync_file(file)
         newest = folder / LOG / "_last_checkpoint"
         if newest.exists():
-            sync_file(newest)
+            # Another process may have made it long after its commit, which is past already.
+            for file in (*_checkpoint(folder, json.loads(newest.read_bytes())["version"]), newest):
+                sync_file(file)
         for each in (folder / LOG, folder, folder.parent):
             sync_folder(each)
+        if (last := self._lake.version(table)) is not None and last > version:
+            # Somebody cut the log off below a checkpoint: which files came with what is gone, nobody knows any more.
+            os.sync()
+            version = last
         self._versions[table] = version
 
+    def _sync_added(self, table: str, file: Path) -> None:
+        try:
+            sync_file(file)
+        except FileNotFoundError:
+            # Tables are tidied up too: what was put together in a later commit may be deleted by now.
+            if file.name in {Path(each).name for each in self._lake.files(table)}:
+                raise
 
-def _files(folder: Path, commit: Path) -> Iterator[Path]:
-    """A commit, what it adds, and the checkpoint that was made after it, if one was."""
+
+def _added(folder: Path, commit: Path) -> Iterator[Path]:
+    """The files that a commit adds."""
     for line in commit.read_bytes().splitlines():
         added = json.loads(line).get("add")
         if added:
             yield folder / unquote(added["path"])
-    yield commit
-    checkpoint = commit.with_suffix(".checkpoint.parquet")
-    if checkpoint.exists():
-        yield checkpoint
+
+
+def _checkpoint(folder: Path, version: int) -> Iterable[Path]:
+    """What was made after a commit for readers to begin at, if it was."""
+    return (folder / LOG).glob(f"{version:020}.checkpoint*.parquet")

@@ -89,6 +89,72 @@ def test_commits_of_others_and_a_checkpoint_are_on_the_disk_too(
     journal.close()
 
 
+def some_events(unit: str) -> pa.Table:
+    return pa.table({"unit_id": [unit], "kind": ["view"], "time": pa.array([0], pa.timestamp("us", "UTC"))})
+
+
+def test_a_checkpoint_that_was_made_long_after_its_commit_is_on_the_disk_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, journal = Workspace.create(tmp_path / "shop"), Journal(tmp_path / "journal")
+    drain, watch = Drain(journal, workspace.lake), Watch(monkeypatch)
+    journal.write(EVENTS, lines([an_event("a")]))
+    drain.once()
+    late = DeltaTable(workspace.lake.path / "events")
+    journal.write(EVENTS, lines([an_event("b")]))
+    drain.once()
+    late.create_checkpoint()
+    journal.write(EVENTS, lines([an_event("c")]))
+    drain.once()
+    there = below(workspace.lake.path / "events")
+    assert "00000000000000000001.checkpoint.parquet" in {file.name for file in there}
+    assert watch.kept(there)
+    journal.close()
+
+
+def test_a_table_that_others_tidy_up_meanwhile_does_not_stop_the_drain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files of commits that no drain has seen yet are put together and deleted, then the log is cut off too."""
+    workspace, journal = Workspace.create(tmp_path / "shop"), Journal(tmp_path / "journal")
+    lake = workspace.lake
+    drain = Drain(journal, lake)
+    for number in range(3):
+        lake.append("events", some_events(f"u{number}"), source=f"import {number}")
+    assert lake.join_small("events", many=3) == 3
+    DeltaTable(lake.path / "events").vacuum(0, dry_run=False, enforce_retention_duration=False)
+    journal.write(EVENTS, lines([an_event("a")]))
+    assert drain.once() == 1
+    lake.append("events", some_events("u3"), source="import 3")
+    DeltaTable(lake.path / "events").create_checkpoint()
+    for version in range(lake.version("events") or 0):
+        (lake.path / "events" / "_delta_log" / f"{version:020}.json").unlink()
+    lake.append("events", some_events("u4"), source="import 4")
+    (lake.path / "events" / "_delta_log" / f"{(lake.version('events') or 0) - 1:020}.json").unlink()
+    whole_machine: list[bool] = []
+    monkeypatch.setattr(os, "sync", lambda: whole_machine.append(bool(journal.closed())))
+    for name in ("b", "c"):
+        journal.write(EVENTS, lines([an_event(name)]))
+        assert drain.once() == 1
+    # Once: from there on the log is whole again.
+    assert whole_machine == [True]
+    assert len(lake.table("events").to_pyarrow()) == 8 and journal.closed() == []
+    journal.close()
+
+
+def test_a_file_that_the_table_still_has_and_that_is_gone_keeps_the_segment(tmp_path: Path) -> None:
+    workspace, journal = Workspace.create(tmp_path / "shop"), Journal(tmp_path / "journal")
+    drain = Drain(journal, workspace.lake)
+    workspace.lake.append("events", some_events("u"), source="import")
+    (file,) = (workspace.lake.path / "events").glob("*.parquet")
+    file.unlink()
+    journal.write(EVENTS, lines([an_event("a")]))
+    with pytest.raises(FileNotFoundError):
+        drain.once()
+    assert len(journal.closed()) == 1
+    journal.close()
+
+
 def test_what_a_drain_committed_before_it_broke_is_on_the_disk_before_its_segment_goes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
