@@ -113,16 +113,17 @@ def fitted(
         folds: a number a row, such as the person's; rows of one number are never in two folds.
         weight: of each row; where outcomes are still to come, `happened` and this as in `Early`.
 
-    With fewer than PLATT_FROM outcomes or non-outcomes there is nothing to learn from: the chances stay as they are.
+    With fewer than PLATT_FROM outcomes or non-outcomes, or all rows of one fold, there is nothing to learn from: the
+    chances stay as they are.
     """
     counted = np.ones(len(happened)) if weight is None else np.asarray(weight, np.float64)
     few = min(counted @ happened, counted.sum() - counted @ happened)
-    if few < PLATT_FROM:
+    fold = folds % FOLDS
+    if few < PLATT_FROM or (fold == fold[0]).all():
         return IDENTITY
     methods: list[Method] = ["identity", "platt"]
     if few >= ISOTONIC_FROM:
         methods.append("isotonic")
-    fold = folds % FOLDS
     losses = dict.fromkeys(methods, 0.0)
     for out in range(FOLDS):
         held = fold == out

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from recsys.ranking.calibration import (
+    IDENTITY,
     CalibrationError,
     Curve,
     _isotonic,
@@ -136,3 +137,12 @@ def test_a_row_of_weight_two_counts_as_two_rows(rows):
     assert weighted(grid) == pytest.approx(repeated(grid), rel=1e-6)
     losses = log_loss(raw, happened, 1.0 + twice), log_loss(raw[both], happened[both])
     assert losses[0] == pytest.approx(losses[1], rel=1e-12)
+
+
+def test_of_one_person_nothing_is_learnt_however_much_they_did():
+    """What holds for them may hold for nobody else, and there is nobody to judge a curve by."""
+    rng = np.random.default_rng(12)
+    told = rng.uniform(0.1, 0.9, 4_000)
+    happened = (rng.random(4_000) < told / 2).astype(np.float32)
+    assert fitted(told, happened, np.full(4_000, 8)) is IDENTITY
+    assert fitted(told, happened, np.arange(4_000)).method != "identity"
