@@ -16,6 +16,7 @@ import fcntl
 import os
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -186,20 +187,27 @@ class Journal:
 
     def _commit(self, waiting: "Future[None] | None", rotation: "Future[None] | None") -> None:
         """What was written before `waiting` was made is in the segment of now, or in one that is closed here."""
-        futures = [each for each in (waiting, rotation) if each is not None]
+        refused = None if rotation is None else self._refused(self._rotate)
+        if waiting is not None:
+            # Where no other segment could be begun it is in the one of before: sent again it would be there twice.
+            open_still = rotation is None or refused is not None
+            _end(waiting, self._refused(self._force) if open_still else None)
+        if rotation is not None:
+            _end(rotation, refused)
+
+    def _refused(self, work: Callable[[], None]) -> JournalError | None:
+        """Why the disk did not do this, None if it did."""
         try:
             self._refuse_after_failure()
-            if rotation is not None:
-                self._rotate()
-            elif waiting is not None:
-                os.fsync(self._segment.descriptor)
-        except (OSError, JournalError) as error:
-            failure = error if isinstance(error, JournalError) else self._failed(error)
-            for each in futures:
-                each.set_exception(failure)
-        else:
-            for each in futures:
-                each.set_result(None)
+            work()
+        except JournalError as error:
+            return error
+        except OSError as error:
+            return self._failed(error)
+        return None
+
+    def _force(self) -> None:
+        os.fsync(self._segment.descriptor)
 
     def _rotate(self) -> None:
         try:
@@ -251,6 +259,13 @@ class Journal:
             f"the journal {self.folder} could not be written: {error}. Mend the disk, then restart the server."
         )
         return JournalError(self._failure)
+
+
+def _end(future: "Future[None]", failure: JournalError | None) -> None:
+    if failure is None:
+        future.set_result(None)
+    else:
+        future.set_exception(failure)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

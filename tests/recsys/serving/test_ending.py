@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,7 @@ def without_room(folder: Path, size: int) -> dict[str, Any]:
     then gets room and goes on."""
     code = f"""
 import json, resource, sys
+from concurrent.futures import Future
 from pathlib import Path
 from recsys.serving.journal import Journal
 from recsys.serving.segment import JournalError
@@ -224,9 +226,13 @@ def test_a_journal_that_has_no_room_for_another_segment_goes_on_with_the_one_it_
     journal.write(EVENTS, b"a")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (HEADER - 1, hard))
+    waiting, rotation = Future[None](), Future[None]()
     try:
         with pytest.raises(JournalError, match="has no room"):
             journal.rotate()
+        # As the journal's thread does it for who waits at the same moment: their record is kept, and they are told so.
+        journal._commit(waiting, rotation)
+        assert waiting.result() is None and isinstance(rotation.exception(), JournalError)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert [path.name for path in tmp_path.glob("0*")] == ["0000000001.open"]
