@@ -17,15 +17,16 @@ def table(surfaces: Mapping[str, Judged]) -> str:
         return ""
     heads = "".join(f'<th scope="col">{html.text(TITLES[outcome])}</th>' for outcome in known)
     rows = "".join(
-        f'<tr><th scope="row">{html.text(words.sentence_case(name.replace("_", " ")))}</th>'
+        f'<tr><th scope="row">{html.text(words.plain(name))}</th>'
         + "".join(figures.cell(TITLES[outcome], _cell(each.get(outcome))) for outcome in known)
         + "</tr>"
         for name, each in told.items()
     )
     return (
-        '<table class="plain figures stacked"><thead><tr><th scope="col"><span class="hidden">Surface</span></th>'
-        f"{heads}</tr></thead><tbody>{rows}</tbody></table>"
-        + '<p class="legend">How far off on each surface alone, and what luck alone makes of that.</p>'
+        '<div class="compared"><section><h3>On each surface alone</h3>'
+        + html.line("How far off its chances were there, and what luck alone makes of that.")
+        + '<table class="plain figures stacked"><thead><tr><th scope="col"><span class="hidden">Surface</span></th>'
+        f"{heads}</tr></thead><tbody>{rows}</tbody></table></section></div>"
     )
 
 
