@@ -154,7 +154,8 @@ def _exposed(experiment: Experiment, workspace: Workspace | None, files: Files) 
     columns = f"{events.need(unit, 'the unit')}, {_control(experiment)}, make_timestamp(min({when})) AS {quote(clock)}"
     first = f"SELECT {columns} FROM events WHERE {when} >= {low} AND {when} < {high} AND {match} <> 0 GROUP BY 1"
     known, join = _told(tables, {unit, experiment.arm, clock, "user_id"}, f"CAST(first.{quote(unit)} AS VARCHAR)")
-    units = _create(events, "TABLE", "past", f"SELECT first.*{known} FROM ({first}) first{join}")
+    # In one order, so that sums are the same to the last digit.
+    units = _create(events, "TABLE", "past", f"SELECT first.*{known} FROM ({first}) first{join} ORDER BY 1")
     if not files.con.execute("SELECT 1 FROM past LIMIT 1").fetchall():
         traffic = ", ".join(f"{column} = {value}" for column, value in experiment.past.traffic)
         raise SourceError(

@@ -25,7 +25,7 @@ def orders(rng: np.random.Generator) -> np.ndarray:
     return np.column_stack([rng.poisson(4 * taste), rng.poisson(taste)])
 
 
-def a_shop(folder: Path, counts: np.ndarray, circles: int = PEOPLE) -> Workspace:
+def a_shop(folder: Path, counts: np.ndarray, circles: int = PEOPLE, *, backwards: bool = False) -> Workspace:
     """A lake in which everybody visits, and orders, and the first `circles` people have a community."""
     workspace = Workspace.create(folder / "shop")
     rows = []
@@ -34,7 +34,7 @@ def a_shop(folder: Path, counts: np.ndarray, circles: int = PEOPLE) -> Workspace
         rows += [(f"u{person}", START + timedelta(days=k % 28, hours=5), "order") for k in range(before)]
         rows += [(f"u{person}", START + timedelta(days=29 + k % 5, hours=5), "order") for k in range(after)]
     rows += [("nobody", START + timedelta(days=34, hours=23), "visit")]
-    names = ("unit_id", "time", "kind")
+    names, rows = ("unit_id", "time", "kind"), rows[:: -1 if backwards else 1]
     events = dict(zip(names, zip(*rows, strict=True), strict=True))
     workspace.lake.append("events", pa.table({name: list(column) for name, column in events.items()}), source="1")
     member = [f"u{k}" for k in range(circles)]
@@ -75,3 +75,10 @@ def test_a_plan_by_community_where_nobody_has_one_is_refused_with_the_remedy(tmp
             workspace.lake.append("communities", rows, source="2")
         with pytest.raises(SourceError, match="none of its 2 units is in a community. Import the table communities"):
             plan(by_circle(tmp_path), workspace)
+
+
+def test_the_order_of_the_rows_changes_no_digit_of_a_plan(tmp_path: Path, counts: np.ndarray):
+    for folder in ("one", "other"):
+        (tmp_path / folder).mkdir()
+    one = plan(by_circle(tmp_path / "one"), a_shop(tmp_path / "one", counts))
+    assert plan(by_circle(tmp_path / "other"), a_shop(tmp_path / "other", counts, backwards=True)) == one
