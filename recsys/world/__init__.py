@@ -4,8 +4,8 @@ from recsys.errors import ShopError
 from recsys.world.building import Building
 from recsys.world.demo import TrainedEngine, build
 from recsys.world.designs import DESIGNS, Change, Design
+from recsys.world.engine_policy import EnginePolicy
 from recsys.world.policy import Policy, Requests, ShownSlates
-from recsys.world.served import Served
 from recsys.world.shop import Shop
 from recsys.world.today import ShopPlan
 from recsys.world.truth import TrueEffect, true_effects
@@ -15,9 +15,9 @@ __all__ = [
     "Building",
     "Change",
     "Design",
+    "EnginePolicy",
     "Policy",
     "Requests",
-    "Served",
     "Shop",
     "ShopError",
     "ShopPlan",

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from recsys.errors import EngineError, ShopError
 from recsys.world.draws import Draws
+from recsys.world.engine_policy import EnginePolicy
 from recsys.world.log import Names
 from recsys.world.policy import Policy, Requests, ShownSlates
-from recsys.world.served import Served
 from recsys.world.shop import Shop
 
 if TYPE_CHECKING:
@@ -117,17 +117,17 @@ def answer_requests() -> None:
     told, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     # Whatever a library prints must not lie among the answers.
     os.dup2(2, 1)
-    policy: _Helper | None = None
+    helper: _Helper | None = None
     while (message := _next(told)) is not None:
         try:
-            if policy is None:
-                policy = _Helper(*message)
+            if helper is None:
+                helper = _Helper(*message)
             elif isinstance(message, str):
-                policy.use(message)
+                helper.use(message)
             elif isinstance(message, Requests):
-                pickle.dump(policy.served.show(message), answers, pickle.HIGHEST_PROTOCOL)
+                pickle.dump(helper.policy.show(message), answers, pickle.HIGHEST_PROTOCOL)
             else:
-                policy.served.learn(message)
+                helper.policy.learn(message)
         except EngineError as error:
             pickle.dump(error, answers)
             return
@@ -180,7 +180,7 @@ class _Helper:
         from recsys.engine.engine import Engine
 
         self.path, self.engine = path, Engine.open(path, ranked=ranked)
-        self.served = Served(self.engine, names, draws)
+        self.policy = EnginePolicy(self.engine, names, draws)
 
     def use(self, version: str) -> None:
         from recsys.engine import MODEL

@@ -62,7 +62,7 @@ class ShownSlates:
 
 
 class Policy(Protocol):
-    """Chooses what is shown. An engine becomes one by `recsys.world.served.Served`."""
+    """Chooses what is shown. An engine becomes one by `recsys.world.engine_policy.EnginePolicy`."""
 
     def show(self, ask: Requests) -> ShownSlates:
         """A slate for each request."""

@@ -31,7 +31,7 @@ from recsys.training.recalibration import recalibrate
 from recsys.training.renewal import renew
 from recsys.world import Shop, ShopPlan
 from recsys.world.demo import RECALIBRATED, RENEWED
-from recsys.world.served import Served
+from recsys.world.engine_policy import EnginePolicy
 from store import Workspace
 
 PEOPLE, PLAIN_DAYS, DAYS, ROUNDS = 4_000, 60, 92, 15
@@ -120,8 +120,8 @@ def _live_on(folder: Path, name: str, shop: Shop, learns: Mapping[int, Callable[
     return workspace
 
 
-def _served(workspace: Workspace, shop: Shop) -> Served:
-    return Served(Engine.open(workspace, ranked=100), shop.names, shop.setting.draws)
+def _served(workspace: Workspace, shop: Shop) -> EnginePolicy:
+    return EnginePolicy(Engine.open(workspace, ranked=100), shop.names, shop.setting.draws)
 
 
 def _append(workspace: Workspace, days: Iterable[dict[str, pa.Table]], source: str) -> None:

@@ -12,8 +12,8 @@ from recsys.errors import ModelError, ShopError
 from recsys.slate import Place, Request, Slate
 from recsys.world import Shop, ShopPlan
 from recsys.world.building import Building
+from recsys.world.engine_policy import EnginePolicy
 from recsys.world.policy import SIZES
-from recsys.world.served import Served
 from recsys.world.state import ShopState
 from store import Workspace
 
@@ -140,7 +140,7 @@ def test_an_engine_serves_the_later_days_through_requests_and_is_told_what_happe
     building = Building(Workspace.create(tmp_path / "shop"), PLAN)
     building.until(10, building.shop.plain)
     engine = Cheapest([f"i{k:04d}" for k in range(1_200)])
-    building.until(PLAN.days, Served(engine, building.shop.names, building.shop.setting.draws))
+    building.until(PLAN.days, EnginePolicy(engine, building.shop.names, building.shop.setting.draws))
     lake = Workspace.open(tmp_path / "shop").lake
     rows = lake.table("recommendations").to_pyarrow().to_pylist()
     later = [row for row in rows if row["policy"] == "cheapest-1"]
@@ -164,7 +164,7 @@ def test_an_engine_serves_the_later_days_through_requests_and_is_told_what_happe
 def test_an_engine_that_shows_what_the_shop_does_not_have_is_named(tmp_path: Path) -> None:
     shop = Shop.open(PLAN)
     with pytest.raises(ModelError, match="'zz', which is no item"):
-        next(shop.until(3, Served(Cheapest(["zz"]), shop.names, shop.setting.draws)))
+        next(shop.until(3, EnginePolicy(Cheapest(["zz"]), shop.names, shop.setting.draws)))
 
 
 def test_a_shop_of_a_thousand_people_lives_a_month_in_a_few_seconds() -> None:

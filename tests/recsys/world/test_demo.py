@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from holdout import app
-from recsys.world import DESIGNS, Policy, Served, Shop, ShopError, ShopPlan, build
+from recsys.world import DESIGNS, EnginePolicy, Policy, Shop, ShopError, ShopPlan, build
 from recsys.world.policy import SIZES, SURFACES
 from store import Workspace
 from tests.recsys.world.a_shop import facts
@@ -101,7 +101,7 @@ def test_an_engine_serves_the_later_days_after_the_plain_policy(tmp_path: Path) 
     class Untrained:
         def serving(self, workspace: Workspace, shop: Shop) -> AbstractContextManager[Policy]:
             opened.append(rows(workspace))
-            return nullcontext(Served(Engine.open(workspace), shop.names, shop.setting.draws))
+            return nullcontext(EnginePolicy(Engine.open(workspace), shop.names, shop.setting.draws))
 
         def learn(self, workspace: Workspace, days: int, policy: Policy) -> None:
             learnt.append((days, rows(workspace)["recommendations"]))
@@ -131,7 +131,7 @@ def test_what_a_kill_kept_an_engine_from_learning_it_learns_when_the_build_goes_
 
     class Killed:
         def serving(self, workspace: Workspace, shop: Shop) -> AbstractContextManager[Policy]:
-            return nullcontext(Served(Engine.open(workspace), shop.names, shop.setting.draws))
+            return nullcontext(EnginePolicy(Engine.open(workspace), shop.names, shop.setting.draws))
 
         def learn(self, workspace: Workspace, days: int, policy: Policy) -> None:
             learnt.append(days)

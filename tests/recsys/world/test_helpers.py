@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from recsys.engine.engine import Engine
-from recsys.world import Policy, Requests, Served, ShopError, ShopPlan, ShownSlates
+from recsys.world import EnginePolicy, Policy, Requests, ShopError, ShopPlan, ShownSlates
 from recsys.world.building import Building
 from recsys.world.helpers import Helpers, helpers, joined, part_of
 from store import Workspace
@@ -50,7 +50,7 @@ def same(one: ShownSlates, other: ShownSlates) -> bool:
 def test_two_processes_answer_as_one_does_also_after_a_day_of_events(tmp_path: Path) -> None:
     building = a_shop(tmp_path / "shop")
     shop = copy.deepcopy(building.shop)
-    one = Served(Engine.open(building.workspace, ranked=50), shop.names, shop.setting.draws)
+    one = EnginePolicy(Engine.open(building.workspace, ranked=50), shop.names, shop.setting.draws)
     alone = Kept(one)
     for _ in shop.until(12, alone):
         pass

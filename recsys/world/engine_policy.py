@@ -25,7 +25,7 @@ class BatchRecommender(Protocol):
 
 
 @dataclass(slots=True)
-class Served:
+class EnginePolicy:
     """An engine as a policy. A request's seed is the shop's random number, so that a day can be served again.
 
     Slates are logged under the shop's own names for them, not those of the engine.
