@@ -1,5 +1,7 @@
 """Opens the registry's database and brings it to the newest migration."""
 
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +62,25 @@ def _url(url: str) -> URL:
 def _on_sqlite_connect(connection: Any, record: Any) -> None:
     # The driver must not begin transactions of its own: it would leave DDL and reads outside of ours.
     connection.isolation_level = None
-    for pragma in (f"busy_timeout = {BUSY_MS}", "journal_mode = WAL", "foreign_keys = ON", "synchronous = NORMAL"):
-        connection.execute(f"PRAGMA {pragma}").fetchall()
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+    _use_write_ahead_log(connection)
+    for pragma in ("foreign_keys = ON", "synchronous = NORMAL"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _use_write_ahead_log(connection: Any) -> None:
+    """Of a database that several open for the first time at once, one may change the mode: SQLite refuses the others at
+    once, whatever the timeout."""
+    until = time.monotonic() + BUSY_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _on_sqlite_begin(connection: Connection) -> None:
