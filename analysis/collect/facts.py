@@ -1,5 +1,6 @@
 """Where an experiment's rows are: its files, or the lake of a workspace."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,15 +48,7 @@ def _lake(experiment: Experiment, workspace: "Workspace | None", files: Files) -
     if exposures is None:
         raise SourceError(f"{label}: table exposures is empty; import exposures first.")
     exposures.need(experiment.unit, "the unit")
-    users, communities = view(files, workspace, "users"), view(files, workspace, "communities")
-    known = [c for c in users.types if c not in exposures.types and c != "user_id"] if users else []
-    unit = f"CAST(exposures.{quote(experiment.unit)} AS VARCHAR)"
-    more = "".join(f", users.{quote(column)}" for column in known)
-    join = f" LEFT JOIN users ON {unit} = users.user_id" if known else ""
-    if communities and "community" not in (*exposures.types, *known):
-        # Who came after the communities were made has no friend in one.
-        more += f", coalesce(communities.community, {unit}) AS community"
-        join += f" LEFT JOIN communities ON {unit} = communities.user_id"
+    more, join = people(files, workspace, exposures.types, f"CAST(exposures.{quote(experiment.unit)} AS VARCHAR)")
     with translated(label):
         files.con.execute(
             f"CREATE VIEW everyone AS SELECT exposures.*{more} FROM exposures{join} "
@@ -77,6 +70,23 @@ def _lake(experiment: Experiment, workspace: "Workspace | None", files: Files) -
             f"{', '.join(str(name) for (name,) in found)}."
         )
     return Facts(units, view(files, workspace, "events"))
+
+
+def people(files: Files, workspace: "Workspace", taken: Collection[str], person: str) -> tuple[str, str]:
+    """What the lake knows of people, beside the columns that are `taken`: columns and joins, as SQL.
+
+    Args:
+        person: whom to join, as SQL.
+    """
+    users, communities = view(files, workspace, "users"), view(files, workspace, "communities")
+    known = [c for c in users.types if c not in taken and c != "user_id"] if users else []
+    columns = "".join(f", users.{quote(column)}" for column in known)
+    joins = f" LEFT JOIN users ON {person} = users.user_id" if known else ""
+    if communities and "community" not in (*taken, *known):
+        # Who came after the communities were made has no friend in one.
+        columns += f", coalesce(communities.community, {person}) AS community"
+        joins += f" LEFT JOIN communities ON {person} = communities.user_id"
+    return columns, joins
 
 
 def view(files: Files, workspace: "Workspace", table: str) -> Rows | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.collect.events import DAY
-from analysis.collect.facts import Facts, facts_of, view
+from analysis.collect.facts import Facts, facts_of, people, view
 from analysis.collect.files import Files, Rows, literal, quote, translated
 from analysis.collect.local import EPOCH, gather, scan, unit_values
 from analysis.collect.readers import base_sql
@@ -87,8 +87,6 @@ def read_past(experiment: Experiment, workspace: Workspace | None = None, runnin
         else:
             window, facts = _exposed(experiment, workspace, files)
         known, notes = _known(experiment, facts.units)
-        if kind == "lake" and experiment.cluster in (*facts.units.types, "community"):
-            notes += _unassigned(experiment.cluster, facts.units)
         if window is not None and facts.events is not None:
             notes += _short_memory(experiment, facts.events, window)
         units, totals = scan(known, facts, daily=True)
@@ -137,14 +135,14 @@ def _control(experiment: Experiment) -> str:
 
 def _exposed(experiment: Experiment, workspace: Workspace | None, files: Files) -> tuple[Window, Facts]:
     """Units exposed at their first event in the window, with what is known of them; and the events up to its end."""
-    clock, unit, tables = experiment.source.time or "time", experiment.unit, []
+    clock, unit, known, join = experiment.source.time or "time", experiment.unit, "", ""
     if experiment.source.kind == "lake":
         if workspace is None:
             raise SourceError(f"{experiment.file}: [source] lake = true needs a workspace; give --workspace DIR.")
-        events, *others = (view(files, workspace, table) for table in ("events", "users", "communities"))
-        tables = [table for table in others if table is not None]
+        events = view(files, workspace, "events")
         if events is None:
             raise SourceError(f"lake of {workspace.path}: table events is empty; import events first.")
+        known, join = people(files, workspace, {unit, experiment.arm, clock}, f"CAST(first.{quote(unit)} AS VARCHAR)")
     else:
         assert experiment.source.events is not None
         events = files.open(experiment.source.events, "events", (unit,))
@@ -153,9 +151,10 @@ def _exposed(experiment: Experiment, workspace: Workspace | None, files: Files) 
     match = base_sql(events, None, "count", experiment.past.traffic)
     columns = f"{events.need(unit, 'the unit')}, {_control(experiment)}, make_timestamp(min({when})) AS {quote(clock)}"
     first = f"SELECT {columns} FROM events WHERE {when} >= {low} AND {when} < {high} AND {match} <> 0 GROUP BY 1"
-    known, join = _told(tables, {unit, experiment.arm, clock, "user_id"}, f"CAST(first.{quote(unit)} AS VARCHAR)")
     # In one order, so that sums are the same to the last digit.
     units = _create(events, "TABLE", "past", f"SELECT first.*{known} FROM ({first}) first{join} ORDER BY 1")
+    if experiment.cluster == "community" and "community" not in units.types:
+        raise SourceError(f"{events.label}: nobody's community is known. Import the table communities.")
     if not files.con.execute("SELECT 1 FROM past LIMIT 1").fetchall():
         traffic = ", ".join(f"{column} = {value}" for column, value in experiment.past.traffic)
         raise SourceError(
@@ -165,17 +164,6 @@ def _exposed(experiment: Experiment, workspace: Workspace | None, files: Files) 
     if (events.latest(clock) or 0) >= high:
         events = _create(events, "VIEW", "past_events", f"SELECT * FROM events WHERE {when} < {high}")
     return window, Facts(units, events)
-
-
-def _told(tables: list[Rows], taken: set[str], person: str) -> tuple[str, str]:
-    """What tables with one row a person know, beside the columns that are taken, as SQL: columns, and joins."""
-    columns, joins = "", ""
-    for table in tables:
-        joins += f" LEFT JOIN {quote(table.name)} ON {person} = {quote(table.name)}.user_id"
-        for column in table.types.keys() - taken:
-            columns += f", {quote(table.name)}.{quote(column)}"
-        taken = taken | table.types.keys()
-    return columns, joins
 
 
 def _create(rows: Rows, kind: str, name: str, select: str) -> Rows:
@@ -224,19 +212,6 @@ def _micros(day: date) -> int:
 def _memory(experiment: Experiment) -> float:
     """Days before exposure that the covariates look at."""
     return max((v.days or 0.0 for v in experiment.variables if v.pre), default=0.0)
-
-
-def _unassigned(cluster: str, units: Rows) -> tuple[str, ...]:
-    """Leaves out units without a cluster, which no arm could be assigned to; a note if there are any."""
-    of, column = quote(units.name), quote(cluster)
-    whole = out = units.con.execute(f"SELECT count(*) FROM {of}").fetchall()[0][0]
-    if cluster in units.types:
-        out = units.con.execute(f"DELETE FROM {of} WHERE {column} IS NULL").fetchall()[0][0]
-    if out == whole:
-        raise SourceError(
-            f"{units.label}: none of its {whole:,} units is in a {cluster}. Import the table communities."
-        )
-    return (f"{out:,} of the {whole:,} units are in no {cluster}, and left out.",) if out else ()
 
 
 def _short_memory(experiment: Experiment, events: Rows, window: Window) -> tuple[str, ...]:
