@@ -67,9 +67,11 @@ class Workspace:
         """Make the folder, its holdout.toml and its empty parts.
 
         Raises:
-            WorkspaceError: if the folder has a holdout.toml already.
+            WorkspaceError: if the folder has a holdout.toml already, or `as_of` has no zone.
         """
         root = Path(path).resolve()
+        if as_of is not None and as_of.tzinfo is None:
+            raise WorkspaceError(f"as_of is {as_of}, which is in no time zone. Give it one, such as UTC.")
         if (root / FILE).exists():
             raise WorkspaceError(f"{root} is a workspace already (it has a {FILE}). Choose another folder.")
         try:

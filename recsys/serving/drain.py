@@ -66,8 +66,12 @@ class Drain:
     def _tidy(self) -> None:
         """A drain leaves a file a table, of few rows."""
         for table in TABLES.values():
-            if self.lake.join_small(table):
-                self._durable.sync(table)
+            try:
+                if self.lake.join_small(table):
+                    self._durable.sync(table)
+            except StoreError as error:
+                # All rows are in, and the next drain tries again: nobody who is asked how things are need know.
+                LOG.warning("%s", one_line(error))
         _give_back()
 
     def _move(self, segment: Path) -> int:

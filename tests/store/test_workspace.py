@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,15 @@ def test_a_workspace_is_not_made_over_another(tmp_path: Path) -> None:
     with pytest.raises(WorkspaceError, match="is a workspace already"):
         Workspace.create(tmp_path, name="second")
     assert Workspace.open(tmp_path).name == "first"
+
+
+def test_a_present_without_a_zone_leaves_no_folder_behind(tmp_path: Path) -> None:
+    with pytest.raises(WorkspaceError, match="as_of is 2026-11-17 00:00:00, which is in no time zone"):
+        Workspace.create(tmp_path / "shop", as_of=datetime(2026, 11, 17))
+    assert not (tmp_path / "shop").exists()
+    made = Workspace.create(tmp_path / "shop", as_of=datetime(2026, 11, 17, tzinfo=UTC))
+    assert made.due(datetime(2027, 1, 1, tzinfo=UTC)) == datetime(2026, 11, 17, tzinfo=UTC)
+    assert made.due(datetime(2026, 1, 1, tzinfo=UTC)) == datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def test_a_folder_without_holdout_toml_is_named_with_the_remedy(tmp_path: Path) -> None:
