@@ -7,15 +7,10 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from types import FrameType
-from typing import TYPE_CHECKING
 
 from recsys.errors import EngineError
 from recsys.serving.service import Recommender
 from store import Workspace
-
-if TYPE_CHECKING:
-    from uvicorn import Server
 
 # The pools of numerical libraries cost more than they bring for one request, and they read this when they are loaded
 # (measured on a busy machine: 91 s of CPU with two threads for what takes 23 s with one).
@@ -58,6 +53,7 @@ def run(workspace: Workspace, opening: Callable[[Workspace], Recommender], *, ho
     from recsys.serving.app import Application
     from recsys.serving.connection import Limits, limited
     from recsys.serving.running import Running
+    from recsys.serving.server import Server
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
     # A drain on another thread gives way to a request after half a millisecond, not five.
@@ -82,8 +78,7 @@ def run(workspace: Workspace, opening: Callable[[Workspace], Recommender], *, ho
         timeout_graceful_shutdown=10,
         lifespan="on",
     )
-    server = uvicorn.Server(config)
-    _end_at_once_until_started(server)
+    server = Server(config)
     with ending_in_order():
         server.run(sockets=[taken])
     if not server.started:
@@ -105,18 +100,6 @@ def ending_in_order() -> Iterator[None]:
         yield
     # What was frozen for the time of serving is taken apart like all else: left, it is called leaked, on pages of text.
     gc.unfreeze()
-
-
-def _end_at_once_until_started(server: "Server") -> None:
-    """While the engine is loaded nothing was promised to anybody yet, and a kill loses nothing."""
-    told = server.handle_exit
-
-    def tell(number: int, frame: FrameType | None) -> None:
-        if not server.started:
-            os._exit(0)
-        told(number, frame)
-
-    server.handle_exit = tell  # type: ignore[assignment, method-assign]
 
 
 def with_descriptors(connections: int) -> int:
