@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import ibis
 import pytest
 
 from recsys.serving.running import Running
@@ -83,7 +84,8 @@ def test_an_engine_that_waited_for_a_drain_that_failed_is_opened_after_a_later_o
     running.start()
     drainer = running._drainer
     assert drainer is not None
-    monkeypatch.setattr(running, "_versions", lambda: ("another",))
+    late = workspace.lake.table("items").limit(1).mutate(item_id=ibis.literal("late")).to_pyarrow()
+    assert workspace.lake.append("items", late, source="a later import") == 1
     # The first call is the drain itself, the second the one before an engine is opened.
     monkeypatch.setattr(drainer.drain, "once", refusing({1}, drainer.drain.once)[0])
     drainer.try_once()
