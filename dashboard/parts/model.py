@@ -127,8 +127,8 @@ def _recalibrated(record: ModelRecord) -> list[str]:
     seen = numbers.percent(before["observed_rate"])
     expected, mended = (numbers.percent(each["predicted_rate"]) for each in (before, after))
     return [
-        f"{said}. There {seen} of places were clicked: {expected} were expected, and {mended} with what other days "
-        "than each taught. What was measured in training is older."
+        f"{said}. It had expected {expected} of those to be clicked, and {seen} were; bent to other days than those it "
+        f"would have expected {mended}. What was measured in training is older."
     ]
 
 

@@ -67,7 +67,7 @@ def test_a_recalibrated_version_says_what_that_changed_and_that_the_rest_did_not
     bent.metrics["recalibrated"] = {"click": click}
     said = words_of(parts.card(bent, roll_back=None))
     assert "It is one with chances bent to 12,000 places that it showed." in said
-    assert "7.6% of places were clicked: 12.6% were expected, and 8.1% with" in said
+    assert "It had expected 12.6% of those to be clicked, and 7.6% were" in said and "would have expected 8.1%" in said
     assert "bent to" not in words_of(parts.card(a_version("one"), roll_back=None))
 
 
